@@ -1,1 +1,1 @@
-"""Simulators of the two vendors' APIs, with independent ledgers and injectable faults. No part of the product imports this."""
+"""Simulators of the two vendors' APIs, with independent ledgers and injectable faults. The product never imports this."""

@@ -217,7 +217,7 @@ def _no_endpoint(_scope: Scope) -> str:
 
 
 class FaultMiddleware:
-    """ASGI middleware that applies a `FaultPlan`. It has to be the outermost one.
+    """ASGI middleware that applies a `FaultPlan`. It has to be the first in the application's list.
 
     `endpoint_of` names the endpoint key of a request, `error_body` renders a vendor-shaped error (content type,
     bytes) for a status, `on_fault` is told of every request that was answered, lost or cut here. Closing a
@@ -271,7 +271,7 @@ class FaultMiddleware:
                 await self.app(scope, receive, _discard)
             if rule.seconds > 0:
                 await self._sleep(rule.seconds)
-            _drop(scope)
+            await _drop(scope)
 
     def _answer(self, rule: FaultRule) -> Response:
         if rule.body == "vendor":
@@ -294,12 +294,11 @@ class FaultMiddleware:
         start = next(m for m in messages if m["type"] == "http.response.start")
         body = b"".join(m.get("body", b"") for m in messages if m["type"] == "http.response.body")
         if not body:
-            _drop(scope)
+            await _drop(scope)
             return
         await send(start)
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await asyncio.sleep(0)
-        _drop(scope, graceful=True)
+        await _drop(scope, flush=True)
 
 
 def _retry_after(rule: FaultRule) -> dict[str, str]:
@@ -317,14 +316,17 @@ async def _read_all(receive: Receive) -> None:
             return
 
 
-def _drop(scope: Scope, *, graceful: bool = False) -> None:
+async def _drop(scope: Scope, *, flush: bool = False) -> None:
+    """Close the connection; `flush` sends what is already written. Returns when the server has noticed."""
     transport = scope.get("state", {}).get("transport")
     if transport is None:
         raise ConnectionDroppedError("the simulator closed the connection without a complete answer")
-    if graceful:
+    if flush:
         transport.close()
     else:
         transport.abort()
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def fault_routes(plan: FaultPlan) -> list[Route]:

@@ -29,15 +29,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def serve(app: ASGIApp, host: str, port: int) -> None:
+def serve(app: ASGIApp, host: str, port: int, *, date_header: bool = True) -> None:
     """Serve `app` until a signal; prints `listening on http://HOST:PORT` once the port is open. Port 0 picks one.
 
+    `date_header=False` leaves the `Date` header to an application that has a clock of its own.
     Raises ValueError when `host` is not loopback: the simulators have no protection of their own.
     """
     if not is_loopback(host):
         raise ValueError("a simulator listens on loopback only")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio sets no TCP_NODELAY
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     shown = f"[{host}]" if ":" in host else host
@@ -49,6 +50,7 @@ def serve(app: ASGIApp, host: str, port: int) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=date_header,
         backlog=512,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=60,

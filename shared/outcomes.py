@@ -78,14 +78,18 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 
 def situation_of_status(host: Host, status: int, kind: PathKind) -> Situation:
-    """The situation that a non-2xx `status` (100 to 599) stands for."""
+    """The situation that a non-2xx `status` (100 to 599) stands for.
+
+    A redirect is an answer of something in between, never a verdict on the content: neither host redirects, and none is
+    followed (decisions.md 17).
+    """
     if status == 403 and kind is PathKind.OPTIONAL_LOOKUP:
         return Situation.LOOKUP_FORBIDDEN
     if status == 403 and kind is PathKind.DEAD_LETTERS:
         return Situation.DEAD_LETTERS_FORBIDDEN
     if status in {401, 403}:
         return Situation.AUTHENTICATION
-    if status in _TRANSIENT_STATUSES or status >= 500:
+    if status in _TRANSIENT_STATUSES or status >= 500 or status < 400:
         return Situation.TRANSIENT
     if status == 404 and kind is not PathKind.SINGLE:
         return Situation.TRANSIENT  # a path that exists answering 404 is an incident (klaviyo.md 1.3)

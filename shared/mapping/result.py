@@ -11,6 +11,7 @@ class SkipReason(StrEnum):
 
     NO_EMAIL = "no_email"
     SAME_EMAIL = "same_email_as_newer_customer"
+    IDENTIFIER_UNUSABLE = "identifier_unusable"
     GONE = "gone"
 
 
@@ -19,6 +20,8 @@ class Adjustment(StrEnum):
 
     PHONE_UNUSABLE = "phone_unusable"
     PHONE_SHARED = "phone_shared"
+    PHONE_REFUSED = "phone_refused"
+    IDENTIFIER_CONFLICT = "identifier_conflict"
     LOCALE_INVALID = "locale_invalid"
     PROPERTY_TRIMMED = "property_trimmed"
 

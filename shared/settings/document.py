@@ -1,6 +1,6 @@
 """The configuration document: the merchant's choices, with their defaults (configuration.md "The document").
 
-Every struct refuses unknown keys; loading merges the merchant's JSON over these defaults and reports all problems at once.
+Every struct refuses unknown keys; `document_check` merges the merchant's JSON over these defaults and reports all problems.
 Key names are those of the older product's `default.json`, so they stay in camel case here.
 """
 
@@ -29,9 +29,17 @@ class PropertyRules(Section, frozen=True):
 
 
 class OrderPropertyRules(PropertyRules, frozen=True):
-    """`PropertyRules` for the raw order, and whether raw commercetools fields are sent at all."""
+    """`PropertyRules` for the raw order, and whether raw commercetools fields are sent at all.
+
+    A loaded document has `raw` already decided: "auto" is for rules that nobody has written anything about.
+    """
 
     raw: bool | Literal["auto"] = "auto"
+
+    @property
+    def sends_raw(self) -> bool:
+        """Whether raw commercetools order and line item fields go beside Klaviyo's own names."""
+        return bool(self.include or self.exclude or self.map) if self.raw == "auto" else self.raw
 
 
 class CustomFieldRules(Section, frozen=True):

@@ -1,0 +1,117 @@
+"""One simulated project: its collections, tokens, custom objects and subscriptions, and what a checker may change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.commercetools.collection import Collection, Resource
+from sandbox.commercetools.custom_objects import CustomObjects
+from sandbox.commercetools.errors import ApiError, invalid_input, not_found
+from sandbox.commercetools.kinds import KINDS, ApiKind
+from sandbox.commercetools.settings import Clock, SandboxSettings, api_instant
+from sandbox.commercetools.subscriptions import Subscriptions
+from sandbox.commercetools.tally import Tally
+from sandbox.commercetools.tokens import Tokens
+from sandbox.sample.customers import default_malformed_emails
+from sandbox.sample.identity import entropy, id_from_words
+from sandbox.sample.kinds import sample_kinds
+
+_NEW_CUSTOMER: dict[str, Any] = {
+    "addresses": [],
+    "shippingAddressIds": [],
+    "billingAddressIds": [],
+    "customerGroupAssignments": [],
+    "stores": [],
+    "isEmailVerified": False,
+    "authenticationMode": "ExternalAuth",
+}
+_SET_BY_THE_API = frozenset({"version", "createdAt", "lastModifiedAt"})
+
+
+@dataclass(slots=True)
+class Project:
+    """Everything that the simulator knows. All times come from `clock`."""
+
+    settings: SandboxSettings
+    clock: Clock
+    tokens: Tokens = field(init=False)
+    custom_objects: CustomObjects = field(init=False)
+    subscriptions: Subscriptions = field(init=False)
+    tally: Tally = field(default_factory=Tally)
+    collections: dict[str, Collection] = field(default_factory=dict)
+    _made: int = 0
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.tokens = Tokens(settings, self.clock)
+        self.custom_objects = CustomObjects(settings, self.clock)
+        self.subscriptions = Subscriptions(settings, self.clock)
+        customers = settings.sizes.get("customers", sample_kinds()["customers"].default_size)
+        malformed = settings.malformed_emails
+        for name, kind in sample_kinds(default_malformed_emails(customers) if malformed is None else malformed).items():
+            size = kind.default_size if kind.fixed_size else settings.sizes.get(name, kind.default_size)
+            self.collections[name] = Collection(kind, settings.seed, size)
+
+    def reset(self) -> None:
+        """Return to the state of the start; tokens stay valid."""
+        for collection in self.collections.values():
+            collection.reset()
+        self.custom_objects.reset()
+        self.subscriptions.reset()
+        self.tally.reset()
+
+    def lookup(self, collection: str, identifier: str) -> Resource | None:
+        """Return a resource for reference expansion."""
+        return self.collections[collection].get(identifier)
+
+    def create(self, kind: ApiKind, fields: Mapping[str, Any]) -> Resource:
+        """Add a resource made now, version 1; `id` may be given. Raises ApiError 400."""
+        self._check_fields(kind, fields, _SET_BY_THE_API)
+        collection = self.collections[kind.collection]
+        self._made += 1
+        identifier = fields.get("id") or id_from_words(entropy(self.settings.seed, "made", self._made), 0, 1)
+        if collection.row(identifier) is not None:
+            raise invalid_input(f"There is a resource with the id '{identifier}' already.")
+        now = api_instant(self.clock)
+        base = {"id": identifier, "version": 1, "createdAt": now, "lastModifiedAt": now}
+        defaults = {}
+        if kind.collection == "customers":
+            defaults = {**_NEW_CUSTOMER, "email": f"new.{self._made}@example.com"}
+        resource = {**base, **defaults, **fields}
+        collection.put(resource)
+        return resource
+
+    def change(self, kind: ApiKind, identifier: str, fields: Mapping[str, Any]) -> Resource:
+        """Replace top-level fields (None removes one), raise the version, stamp the time. Raises ApiError 400, 404."""
+        self._check_fields(kind, fields, _SET_BY_THE_API | {"id"})
+        merged = {**self._held(kind, identifier), **fields}
+        changed = {name: value for name, value in merged.items() if value is not None}
+        changed["version"] += 1
+        changed["lastModifiedAt"] = api_instant(self.clock)
+        self.collections[kind.collection].put(changed)
+        return changed
+
+    def delete(self, kind: ApiKind, identifier: str) -> Resource:
+        """Remove a resource and return it. Raises ApiError 404."""
+        held = self._held(kind, identifier)
+        self.collections[kind.collection].remove(identifier)
+        return held
+
+    def _held(self, kind: ApiKind, identifier: str) -> Resource:
+        held = self.collections[kind.collection].get(identifier)
+        if held is None:
+            raise not_found(f"The Resource with ID '{identifier}' was not found.")
+        return held
+
+    def _check_fields(self, kind: ApiKind, fields: Mapping[str, Any], refused: frozenset[str]) -> None:
+        wrong = sorted(name for name in fields if name in refused or name not in kind.shape.fields)
+        if wrong:
+            raise ApiError(400, "InvalidField", f"These fields cannot be set: {', '.join(wrong)}.")
+
+
+def api_kind(collection: str) -> ApiKind:
+    """Return a kind by the name of its collection. Raises ApiError 404."""
+    kind = KINDS.get(collection)
+    if kind is None:
+        raise not_found(f"URI not found: /{collection}.")
+    return kind

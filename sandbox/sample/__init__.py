@@ -1,0 +1,1 @@
+"""Seeded sample data: API-shaped commercetools resources, the same for the same seed, one row at a time."""

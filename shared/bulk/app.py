@@ -1,0 +1,34 @@
+"""What the parts of an import work with: one value, wired once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.bulk.ports import Queue, RunStore
+from shared.commercetools.client import CommercetoolsClient
+from shared.commercetools.lock import ImportLock
+from shared.dead_letters import DeadLetters
+from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.jobs import JobPoller
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ImportApp:
+    """Settings, the ports, the clients and the clock of one process.
+
+    `now` gives the time in UTC, `new_id` a name that nobody has used. The clients are shared by all threads.
+    """
+
+    settings: Settings
+    store: RunStore
+    queue: Queue
+    dead_letters: DeadLetters
+    lock: ImportLock
+    commercetools: CommercetoolsClient
+    klaviyo: KlaviyoClient
+    profile_jobs: JobPoller
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]

@@ -1,0 +1,188 @@
+"""Starting, stopping, resuming and retrying imports (http-api.md)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared import logs
+from shared.budget import Budget
+from shared.bulk import plan
+from shared.bulk import run as states
+from shared.bulk.app import ImportApp
+from shared.bulk.finish import finish_check, stop_run
+from shared.bulk.publish import publish_plans, publish_work
+from shared.bulk.records import BatchStatus, IdRange, Kind, Run, RunOptions, RunStatus
+from shared.bulk.source import count_items
+from shared.commercetools.lock import Held
+from shared.errors import StaleWrite, SyncError
+
+_PUBLISH_AT_ONCE = 500
+
+_log = logs.get(__name__)
+
+
+class Locked(SyncError):
+    """A run of this kind is under way, here or elsewhere; `run_id` and `since` as far as they are known."""
+
+    def __init__(self, kind: Kind, run_id: str | None, since: str | None) -> None:
+        self.kind, self.run_id, self.since = kind, run_id, since
+        if run_id is None:
+            message = (
+                f"another product holds the import lock of {kind.value}, without a time limit; "
+                f"when nothing runs there, clear it with: ct-klaviyo unlock {kind.value}"
+            )
+        else:
+            message = f"an import of {kind.value} is under way; wait for it, or stop it with: ct-klaviyo stop {kind.value}"
+        super().__init__(message)
+
+
+class NothingRuns(SyncError):
+    """There is no run of this kind to stop."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(f"no import of {kind.value} is running")
+
+
+class NoSuchRun(SyncError):
+    """The run is unknown."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run {run_id}; see: ct-klaviyo runs")
+
+
+class NotPossible(SyncError):
+    """The run is not in a state that allows this."""
+
+
+def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Run:
+    """Start an import: take the lock, record the run, publish one plan message for each range.
+
+    Raises `Locked`, or what the clients and the store raise; then nothing is left behind but at most a lease that runs out.
+    """
+    previous = next(iter(app.store.runs(kind, 1)), None)
+    if previous and states.blocks_start(previous, app.now()):
+        raise Locked(kind, previous.run_id, previous.started_at.isoformat())
+    run_id = app.new_id()
+    _take_lock(app, kind, run_id, previous, budget)
+    try:
+        run, ranges = _new_run(app, kind, run_id, options, budget)
+        app.store.create(run, ranges)
+    except BaseException:
+        app.lock.release(kind, run_id, budget)
+        raise
+    if previous and previous.status not in states.FINISHED:
+        _abandon(app, previous.run_id)
+    _log.info("run accepted", run_id=run_id, kind=kind.value, ranges=len(ranges), total=run.total)
+    publish_plans(app, run, [part.index for part in ranges])
+    return run
+
+
+def stop(app: ImportApp, kind: Kind) -> Run:
+    """Stop the newest run of a kind; raises `NothingRuns`."""
+    newest = next(iter(app.store.runs(kind, 1)), None)
+    stopped = stop_run(app, newest.run_id) if newest else None
+    if stopped is None:
+        raise NothingRuns(kind)
+    return stopped
+
+
+def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
+    """Continue a stopped, halted or interrupted run where it was, under a new fence.
+
+    Raises `NoSuchRun`, `NotPossible` (it is running, finished, or a newer run took its place), `Locked`.
+    """
+    run = _known(app, run_id)
+    if not states.can_resume(run, app.now()):
+        raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}, so there is nothing to resume")
+    newest = app.store.runs(run.kind, 1)[0]
+    if newest.run_id != run_id and states.blocks_start(newest, app.now()):
+        raise Locked(run.kind, newest.run_id, newest.started_at.isoformat())
+    _take_lock(app, run.kind, run_id, run, budget)
+    try:
+        fence = app.store.next_fence(run.kind)
+        run = app.store.save(states.resumed(run, app.now(), fence))
+    except StaleWrite as error:
+        raise NotPossible(f"run {run_id} was resumed or changed by somebody else just now") from error
+    app.store.requeue(run_id, fence)
+    _log.info("run resumed", run_id=run_id, kind=run.kind.value, fence=fence)
+    publish_plans(app, run, [part.index for part in app.store.ranges(run_id) if not part.done])
+    _publish_queued(app, run)
+    finish_check(app, run_id)
+    return app.store.run(run_id) or run
+
+
+def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
+    """Start a new run over only the failed items of a finished or stopped one.
+
+    Raises `NoSuchRun`, `NotPossible` (it is still active, or nothing failed), `Locked`.
+    """
+    run = _known(app, run_id)
+    if run.status in states.ACTIVE:
+        raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}; retry it when it has ended")
+    summary = app.store.summary(run_id, app.now(), 1.0)
+    if not summary.result.failed:
+        raise NotPossible(f"nothing failed in run {run_id}")
+    options = msgspec.structs.replace(run.options, ids=None, start_id=None, retry_of=run_id)
+    return start(app, run.kind, options, budget)
+
+
+def _known(app: ImportApp, run_id: str) -> Run:
+    run = app.store.run(run_id)
+    if run is None:
+        raise NoSuchRun(run_id)
+    finish_check(app, run_id)
+    return app.store.run(run_id) or run
+
+
+def _take_lock(app: ImportApp, kind: Kind, run_id: str, previous: Run | None, budget: Budget) -> None:
+    """Take the import lock; one left by `previous`, which does not go on, is taken from it."""
+    taken = app.lock.take(kind, run_id, states.LEASE_S, budget)
+    if isinstance(taken, Held) and previous and taken.run_id == previous.run_id:
+        app.lock.release(kind, previous.run_id, budget)
+        taken = app.lock.take(kind, run_id, states.LEASE_S, budget)
+    if isinstance(taken, Held):
+        raise Locked(kind, taken.run_id, taken.since)
+
+
+def _new_run(app: ImportApp, kind: Kind, run_id: str, options: RunOptions, budget: Budget) -> tuple[Run, list[IdRange]]:
+    if options.ids is not None:
+        total, ranges = len(options.ids), [IdRange(index=0)]
+    elif options.retry_of is not None:
+        total, ranges = None, [IdRange(index=0)]
+    else:
+        total = count_items(app, kind, options, budget)
+        ranges = plan.id_ranges(plan.range_count(total, plan.BATCH_SIZES[kind]), options.start_id)
+    now = app.now()
+    run = Run(
+        run_id=run_id,
+        kind=kind,
+        status=RunStatus.ACCEPTED,
+        fence=app.store.next_fence(kind),
+        lease_until=states.lease_from(now),
+        started_at=now,
+        updated_at=now,
+        resumed_at=now,
+        options=options,
+        total=total,
+    )
+    return run, ranges
+
+
+def _abandon(app: ImportApp, run_id: str) -> None:
+    """A newer run takes the place of an interrupted, stopped or halted one."""
+    while (run := app.store.run(run_id)) and run.status not in states.FINISHED:
+        try:
+            app.store.save(states.abandoned(run, app.now()))
+        except StaleWrite:
+            continue
+
+
+def _publish_queued(app: ImportApp, run: Run) -> None:
+    after = ""
+    while True:
+        queued = app.store.batches(run.run_id, [BatchStatus.QUEUED], after=after, limit=_PUBLISH_AT_ONCE)
+        if queued:
+            publish_work(app, run, [batch.batch_id for batch in queued])
+            after = queued[-1].batch_id
+        if len(queued) < _PUBLISH_AT_ONCE:
+            return

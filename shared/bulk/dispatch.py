@@ -1,0 +1,80 @@
+"""Planning: one slice of one range becomes batches in the queue (flows.md "One import", the `plan` message)."""
+
+from __future__ import annotations
+
+from shared import logs
+from shared.budget import Budget, budget_of
+from shared.bulk import plan
+from shared.bulk import run as states
+from shared.bulk.app import ImportApp
+from shared.bulk.finish import finish_check, stop_run
+from shared.bulk.messages import PlanMessage
+from shared.bulk.publish import publish_plans, publish_work
+from shared.bulk.records import Batch, BatchStatus, IdRange, Run, RunStatus, batch_id
+from shared.bulk.source import ids_after
+from shared.bulk.watch import RunWatch
+from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite
+
+_RETRY_PAGE = 200
+
+_log = logs.get(__name__)
+
+
+def plan_slice(app: ImportApp, message: PlanMessage, slice_s: float) -> None:
+    """Plan batches of one range until its end, or until `slice_s` seconds are over; then leave the rest to a new message.
+
+    Raises `TransientError` when the message is to be delivered again. Wrong credentials and a refused query halt the run.
+    """
+    run = app.store.run(message.run_id)
+    if run is not None and states.accepts(run, message.fence):
+        watch = RunWatch(app, run.run_id, run.fence)
+        try:
+            _plan_range(app, _running(app, run), message.range_index, budget_of(slice_s, check_stop=watch))
+        except Interrupted as interrupted:
+            if interrupted.cause is Interrupted.Cause.DEADLINE:
+                publish_plans(app, run, [message.range_index])
+                return
+        except StaleWrite:
+            _log.info("range planned elsewhere", run_id=run.run_id, range=message.range_index)
+        except (AuthError, PermanentError) as error:
+            _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, status=error.status)
+            stop_run(app, run.run_id, halt_reason=str(error))
+    finish_check(app, message.run_id)
+
+
+def _running(app: ImportApp, run: Run) -> Run:
+    """The run, marked as running; whoever comes second finds it done."""
+    while run.status is RunStatus.ACCEPTED:
+        try:
+            return app.store.save(states.begun(run, app.now()))
+        except StaleWrite:
+            run = app.store.run(run.run_id) or run
+    return run
+
+
+def _plan_range(app: ImportApp, run: Run, index: int, budget: Budget) -> None:
+    current = app.store.ranges(run.run_id)[index]
+    publish_work(app, run, [batch_id(index, number) for number in range(current.published + 1, current.planned + 1)])
+    while not current.done:
+        after, batches = _next(app, run, current, budget)
+        app.store.record(run.run_id, run.fence, current, after, batches)
+        publish_work(app, run, [batch.batch_id for batch in batches])
+        current = after
+
+
+def _next(app: ImportApp, run: Run, current: IdRange, budget: Budget) -> tuple[IdRange, list[Batch]]:
+    """The range one step further, and the batches of that step."""
+    size = plan.BATCH_SIZES[run.kind]
+    budget.check()
+    if run.options.ids is not None:
+        return plan.listed(current, run.run_id, run.options.ids, size)
+    if run.options.retry_of is not None:
+        settled = app.store.batches(
+            run.options.retry_of,
+            [BatchStatus.DONE, BatchStatus.FAILED],
+            after=current.cursor or "",
+            limit=_RETRY_PAGE,
+        )
+        return plan.retried(current, run.run_id, settled, ended=len(settled) < _RETRY_PAGE)
+    ids, ended = ids_after(app, run, current, size, budget)
+    return plan.scanned(current, run.run_id, ids, ended=ended)

@@ -1,0 +1,87 @@
+"""The finish check and the run's lease: what every delivery does before it ends (flows.md "The finish check", "Leases")."""
+
+from __future__ import annotations
+
+from shared import logs
+from shared.budget import budget_of
+from shared.bulk import run as states
+from shared.bulk.app import ImportApp
+from shared.bulk.records import Run
+from shared.errors import StaleWrite, SyncError
+
+RATE_WINDOW_S = 60.0
+_LOCK_S = 15.0
+_TRIES = 5
+
+_log = logs.get(__name__)
+
+
+def finish_check(app: ImportApp, run_id: str) -> None:
+    """Bring the run into its final state if nothing is left to do or to wait for, and release the import lock.
+
+    Safe to call at any time by anybody: the write is conditional, and only its winner releases.
+    """
+    for _ in range(_TRIES):
+        run = app.store.run(run_id)
+        if run is None or run.status not in states.ACTIVE:
+            return
+        summary = app.store.summary(run_id, app.now(), RATE_WINDOW_S)
+        final = states.settled(run, summary, app.now())
+        if final is None:
+            return
+        try:
+            final = app.store.save(final)
+        except StaleWrite:
+            continue
+        _log.info(
+            "run finished",
+            run_id=run_id,
+            kind=run.kind.value,
+            status=final.status.value,
+            seen=summary.result.seen,
+            sent=summary.result.sent,
+            skipped=sum(summary.result.skipped.values()),
+            failed=sum(summary.result.failed.values()),
+        )
+        release_lock(app, final)
+        return
+
+
+def release_lock(app: ImportApp, run: Run) -> None:
+    """Give the import lock back; if that fails it runs out by itself, so the failure is only logged."""
+    try:
+        app.lock.release(run.kind, run.run_id, budget_of(_LOCK_S))
+    except SyncError as error:
+        _log.warning("import lock not released, it runs out by itself", run_id=run.run_id, error=type(error).__name__)
+
+
+def stop_run(app: ImportApp, run_id: str, halt_reason: str | None = None) -> Run | None:
+    """Ask the run to stop, or to halt for a person when `halt_reason` is given; returns it, None if it was not active."""
+    while True:
+        run = app.store.run(run_id)
+        if run is None or run.status not in states.ACTIVE:
+            return None
+        try:
+            saved = app.store.save(states.stopping(run, app.now(), halt_reason))
+        except StaleWrite:
+            continue
+        _log.info("run stopping", run_id=run_id, kind=run.kind.value, halt_reason=halt_reason)
+        finish_check(app, run_id)
+        return app.store.run(run_id) or saved
+
+
+def keep_lease(app: ImportApp, run: Run) -> None:
+    """Renew the run's lease once a third of it has passed; whoever wins that write renews the import lock too."""
+    if not states.needs_renewal(run, app.now()):
+        return
+    try:
+        renewed = app.store.save(states.renewed(run, app.now()))
+    except StaleWrite:
+        return
+    try:
+        app.lock.renew(renewed.kind, renewed.run_id, states.LEASE_S, budget_of(_LOCK_S))
+    except StaleWrite:
+        _log.error("import lock lost to somebody else", run_id=run.run_id, kind=run.kind.value)
+        stop_run(app, run.run_id, halt_reason="lock_lost")
+    except SyncError as error:
+        _log.warning("import lock not renewed", run_id=run.run_id, error=type(error).__name__)

@@ -1,0 +1,1 @@
+"""The import API over HTTP (http-api.md)."""

@@ -1,0 +1,75 @@
+"""The import's own messages over HTTP: `POST /tasks/plan` of the dispatcher, and the worker's endpoint.
+
+Answers: 204 when the message is done with (also when nobody could ever handle it), 503 when it is to be delivered again,
+401 or 403 to whoever is not the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from shared import access, logs
+from shared.bulk.app import ImportApp
+from shared.bulk.dispatch import plan_slice
+from shared.bulk.http.api import ApiRequest, ApiResponse
+from shared.bulk.messages import PlanMessage, WorkMessage
+from shared.bulk.work import fail_batch, work_batch
+from shared.dead_letters import DeadLetter
+from shared.errors import TransientError
+from shared.push import MalformedPush, pushed_message
+
+PLAN_SLICE_S = 240.0
+"""How long the dispatcher plans before it continues by a new message; well below the queue's acknowledgement deadline."""
+
+Message = TypeVar("Message", PlanMessage, WorkMessage)
+
+_log = logs.get(__name__)
+
+
+def plan_task(app: ImportApp, request: ApiRequest) -> ApiResponse:
+    """`POST /tasks/plan`: plan the next slice of a range."""
+    slice_s = min(PLAN_SLICE_S, app.settings.budgets.worker_deadline_s)
+    return _handled(app, request, PlanMessage, lambda message: plan_slice(app, message, slice_s))
+
+
+def worker_answer(app: ImportApp, request: ApiRequest) -> ApiResponse:
+    """The worker's answer: `POST /` works a batch, `POST /dead` records one that the queue gave up on, `GET /health`."""
+    if request.method == "GET" and request.path == "/health":
+        return ApiResponse(200, b'{"status":"ok"}')
+    if request.method != "POST":
+        return ApiResponse(405, b'{"error":"method_not_allowed","message":"messages are posted"}', headers={"Allow": "POST"})
+    if request.path == "/dead":
+        return _handled(app, request, WorkMessage, lambda message: fail_batch(app, message, app.new_id()))
+    budget_s = app.settings.budgets.worker_deadline_s
+    return _handled(app, request, WorkMessage, lambda message: work_batch(app, message, app.new_id(), budget_s))
+
+
+def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], handle: Callable[[Message], None]) -> ApiResponse:
+    verdict = access.check_task_caller(request.headers, app.settings)
+    if isinstance(verdict, access.Denied):
+        return ApiResponse(verdict.status, msgspec.json.encode({"error": verdict.error, "message": verdict.message}))
+    try:
+        pushed = pushed_message(request.headers, request.body)
+        message = msgspec.json.decode(pushed.data, type=message_type)
+    except (MalformedPush, msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = error.reason if isinstance(error, MalformedPush) else "not_such_a_message"
+        _set_aside(app, message_type, reason)
+        return ApiResponse(204, b"")
+    try:
+        handle(message)
+    except TransientError as error:
+        _log.warning("message to be delivered again", error=type(error).__name__, run_id=message.run_id)
+        return ApiResponse(503, b"")
+    except Exception as error:
+        _log.exception("message failed inside", error=type(error).__name__, run_id=message.run_id)
+        return ApiResponse(503, b"")
+    return ApiResponse(204, b"")
+
+
+def _set_aside(app: ImportApp, message_type: type[Message], reason: str) -> None:
+    letter = DeadLetter(letter_id=app.new_id(), at=app.now(), source="import", reason=reason, message_type=message_type.__name__)
+    _log.error("message set aside", reason=reason, letter_id=letter.letter_id)
+    app.dead_letters.add(letter)

@@ -1,0 +1,173 @@
+"""The records of an import: run, range, batch and what a batch achieved (flows.md "Run record", "Batch record").
+
+Times are timezone-aware UTC. Records are immutable; a change is a new record written under a condition by the run store.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """What an import brings over."""
+
+    CUSTOMERS = "customers"
+    ORDERS = "orders"
+    CATEGORIES = "categories"
+    PRODUCTS = "products"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; `interrupted` is not stored, it is `running` with an expired lease (http-api.md "Run states")."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    HALTED = "halted"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    ABANDONED = "abandoned"
+
+
+class BatchStatus(StrEnum):
+    """Where a batch stands."""
+
+    QUEUED = "queued"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run was asked to do. Times are ISO 8601 with offset, as the caller gave them."""
+
+    ids: list[str] | None = None
+    start_id: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+    modified_after: str | None = None
+    dry_run: bool = False
+    retry_of: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One import of one kind.
+
+    `fence` rises by one with every start and take-over of the kind; `revision` rises with every write of this record
+    and is the condition of the next one.
+    """
+
+    run_id: str
+    kind: Kind
+    status: RunStatus
+    fence: int
+    lease_until: datetime
+    started_at: datetime
+    updated_at: datetime
+    resumed_at: datetime
+    options: RunOptions = RunOptions()
+    finished_at: datetime | None = None
+    total: int | None = None
+    halt_reason: str | None = None
+    revision: int = 0
+
+
+class IdRange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A slice of what a run covers, planned by one continuation at a time.
+
+    A scan covers ids `>= first` and `< until` (None: unbounded); `cursor` is the last id recorded in a batch. For a run
+    over listed ids or over another run's failures, `cursor` is a position in that list. `planned` counts the batches
+    recorded so far, `published` those whose message is known to be in the queue.
+    """
+
+    index: int
+    first: str = ""
+    until: str | None = None
+    cursor: str | None = None
+    planned: int = 0
+    published: int = 0
+    done: bool = False
+
+
+class FailedItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One item that failed: its id, why, and where Klaviyo's error points to. Never its content."""
+
+    id: str
+    reason: str
+    pointer: str | None = None
+
+
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the items of a batch; `seen == sent + sum(skipped) + sum(failed)`.
+
+    `failed_ids` has every failed item, `failed_items` reason and pointer of the first 100, `adjusted` counts what was left
+    out of items that were sent. `examples` are masked requests of a dry run.
+    """
+
+    seen: int = 0
+    sent: int = 0
+    skipped: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    adjusted: dict[str, int] = {}
+    failed_ids: list[str] = []
+    failed_items: list[FailedItem] = []
+    job_ids: list[str] = []
+    examples: list[dict[str, Any]] = []
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A unit of work: the items with `first <= id <= last`, or those listed in `ids`.
+
+    `number` counts within the range, from 1. `attempts` counts the times it was taken, but for those that ended on the
+    outage of a host. `cursor` is the last id whose outcome `result` already has, so that the next attempt starts after it.
+    """
+
+    run_id: str
+    range_index: int
+    number: int
+    size: int
+    first: str = ""
+    last: str = ""
+    ids: list[str] | None = None
+    status: BatchStatus = BatchStatus.QUEUED
+    attempts: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+    cursor: str | None = None
+    result: BatchResult = BatchResult()
+    finished_at: datetime | None = None
+
+    @property
+    def batch_id(self) -> str:
+        """The batch's name within its run; sorts in planning order."""
+        return batch_id(self.range_index, self.number)
+
+
+def batch_id(range_index: int, number: int) -> str:
+    """`003-000017`: the seventeenth batch of range 3."""
+    return f"{range_index:03d}-{number:06d}"
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over the batches of a run, and the run's cursor (http-api.md "Status of a run").
+
+    `settled_items` counts the items of finished batches; `recent_items` those of batches that finished in the last
+    `recent_window_s` seconds, for the rate. `live` counts batches whose lease has not run out.
+    """
+
+    planned: int = 0
+    done: int = 0
+    failed_batches: int = 0
+    queued: int = 0
+    live: int = 0
+    ranges_done: bool = False
+    settled_items: int = 0
+    planned_items: int = 0
+    recent_items: int = 0
+    cursor: str | None = None
+    result: BatchResult = BatchResult()

@@ -1,0 +1,103 @@
+"""The state machine of a run: which changes are allowed, and what comes next (http-api.md "Run states"). Pure.
+
+accepted ──> running ──> completed | completed_with_errors
+    └───────────┴──────> stopping ──> stopped | halted
+stopped, halted, interrupted ──resume──> running
+stopped, halted, interrupted ──a new start──> abandoned
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.bulk.records import Run, RunStatus, Summary
+
+LEASE_S = 120.0
+"""How long a run stays owned without a sign of life; longer than the longest single call (decisions.md 5)."""
+
+ACTIVE = frozenset({RunStatus.ACCEPTED, RunStatus.RUNNING, RunStatus.STOPPING})
+GOING_ON = frozenset({RunStatus.ACCEPTED, RunStatus.RUNNING})
+FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.ABANDONED})
+
+
+def lease_from(now: datetime) -> datetime:
+    """When a lease taken or renewed at `now` runs out."""
+    return now + timedelta(seconds=LEASE_S)
+
+
+def is_interrupted(run: Run, now: datetime) -> bool:
+    """Nobody has worked on the run for a whole lease, though it is not finished."""
+    return run.status in ACTIVE and run.lease_until <= now
+
+
+def shown_status(run: Run, now: datetime) -> str:
+    """The status as people see it."""
+    return "interrupted" if is_interrupted(run, now) else run.status.value
+
+
+def blocks_start(run: Run, now: datetime) -> bool:
+    """A start of the same kind must be refused because of this run."""
+    return run.status in ACTIVE and not is_interrupted(run, now)
+
+
+def can_resume(run: Run, now: datetime) -> bool:
+    """Stopped, halted and interrupted runs can go on; running and finished ones cannot."""
+    return run.status in {RunStatus.STOPPED, RunStatus.HALTED} or is_interrupted(run, now)
+
+
+def accepts(run: Run, fence: int) -> bool:
+    """A message with this fence may do work for the run."""
+    return run.fence == fence and run.status in GOING_ON
+
+
+def begun(run: Run, now: datetime) -> Run:
+    """The run once somebody works on it."""
+    return msgspec.structs.replace(run, status=RunStatus.RUNNING, updated_at=now)
+
+
+def renewed(run: Run, now: datetime) -> Run:
+    """The run with its lease extended."""
+    return msgspec.structs.replace(run, lease_until=lease_from(now), updated_at=now)
+
+
+def needs_renewal(run: Run, now: datetime) -> bool:
+    """A third of the lease has passed (flows.md "Leases")."""
+    return run.lease_until - now < timedelta(seconds=LEASE_S * 2 / 3)
+
+
+def stopping(run: Run, now: datetime, halt_reason: str | None = None) -> Run:
+    """The run once somebody asked it to stop, or found a fault that needs a person (`halt_reason`)."""
+    return msgspec.structs.replace(run, status=RunStatus.STOPPING, halt_reason=run.halt_reason or halt_reason, updated_at=now)
+
+
+def resumed(run: Run, now: datetime, fence: int) -> Run:
+    """The run taken up again under a new fence."""
+    return msgspec.structs.replace(
+        run,
+        status=RunStatus.RUNNING,
+        fence=fence,
+        lease_until=lease_from(now),
+        resumed_at=now,
+        updated_at=now,
+        finished_at=None,
+        halt_reason=None,
+    )
+
+
+def abandoned(run: Run, now: datetime) -> Run:
+    """The run once a newer one of its kind has taken its place."""
+    return msgspec.structs.replace(run, status=RunStatus.ABANDONED, finished_at=run.finished_at or now, updated_at=now)
+
+
+def settled(run: Run, summary: Summary, now: datetime) -> Run | None:
+    """The run in its final state if nothing is left to do or to wait for; None while it must go on as it is."""
+    if run.status is RunStatus.STOPPING and summary.live == 0:
+        status = RunStatus.HALTED if run.halt_reason else RunStatus.STOPPED
+    elif run.status in GOING_ON and summary.ranges_done and summary.done + summary.failed_batches == summary.planned:
+        errors = summary.failed_batches or summary.result.failed
+        status = RunStatus.COMPLETED_WITH_ERRORS if errors else RunStatus.COMPLETED
+    else:
+        return None
+    return msgspec.structs.replace(run, status=status, finished_at=now, updated_at=now)

@@ -1,0 +1,74 @@
+"""Counting the outcomes of a batch's items, so that seen = sent + skipped + failed holds by construction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from shared.bulk.records import BatchResult, FailedItem
+from shared.bulk.results import EXAMPLES, SHOWN_FAILURES
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The outcomes of a batch's items up to and including the id `cursor`, since the step before."""
+
+    cursor: str
+    result: BatchResult
+
+
+class Tally:
+    """Collects outcomes, one call for each item; `result()` is the record of them."""
+
+    def __init__(self) -> None:
+        self._sent = 0
+        self._skipped, self._failed, self._adjusted = Counter[str](), Counter[str](), Counter[str]()
+        self._failed_ids: list[str] = []
+        self._failed_items: list[FailedItem] = []
+        self._job_ids: list[str] = []
+        self._examples: list[dict[str, Any]] = []
+
+    def sent(self, count: int = 1) -> None:
+        """Klaviyo has accepted `count` items."""
+        self._sent += count
+
+    def skipped(self, reason: str, count: int = 1) -> None:
+        """`count` items are not to be sent."""
+        if count:
+            self._skipped[reason] += count
+
+    def failed(self, item_id: str, reason: str, pointer: str | None = None) -> None:
+        """An item cannot be sent as it is."""
+        self._failed[reason] += 1
+        self._failed_ids.append(item_id)
+        if len(self._failed_items) < SHOWN_FAILURES:
+            self._failed_items.append(FailedItem(id=item_id, reason=reason, pointer=pointer))
+
+    def adjusted(self, reason: str, count: int = 1) -> None:
+        """Something was left out of `count` items that are sent all the same."""
+        if count:
+            self._adjusted[reason] += count
+
+    def jobs(self, job_ids: list[str]) -> None:
+        """Klaviyo's names for the jobs that carried the items."""
+        self._job_ids.extend(job_ids)
+
+    def example(self, request: dict[str, Any]) -> None:
+        """A masked request of a dry run; the first few are kept."""
+        if len(self._examples) < EXAMPLES:
+            self._examples.append(request)
+
+    def result(self) -> BatchResult:
+        """Everything counted so far."""
+        return BatchResult(
+            seen=self._sent + self._skipped.total() + self._failed.total(),
+            sent=self._sent,
+            skipped=dict(self._skipped),
+            failed=dict(self._failed),
+            adjusted=dict(self._adjusted),
+            failed_ids=list(self._failed_ids),
+            failed_items=list(self._failed_items),
+            job_ids=list(self._job_ids),
+            examples=list(self._examples),
+        )

@@ -1,0 +1,66 @@
+"""Wiring an import function: settings, adapters, clients. The only place that chooses them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from shared import logs
+from shared.bulk.app import ImportApp
+from shared.commercetools.client import open_commercetools
+from shared.commercetools.lock import ImportLock
+from shared.errors import ConfigError, Problem
+from shared.klaviyo.client import open_klaviyo
+from shared.klaviyo.jobs import JobPoller
+from shared.klaviyo.limiter import Limiter
+from shared.settings import QueueBackend, Settings, StateBackend, load
+from shared.sqlite.database import Database
+from shared.sqlite.dead_letters import SqliteDeadLetters
+from shared.sqlite.queue import SqliteQueue
+from shared.sqlite.run_store import SqliteRunStore
+from shared.version import USER_AGENT
+
+
+def open_import_app(settings: Settings | None = None) -> ImportApp:
+    """The wired import of this process; sends and opens nothing yet. Raises `ConfigError` with every problem."""
+    settings = settings or load()
+    logs.configure(settings.logging.level, settings.logging.format)
+    _refuse_missing_backends(settings)
+    database = Database(settings.state.state_path)
+    commercetools = open_commercetools(
+        api_url=settings.commercetools.api_url,
+        auth_url=settings.commercetools.auth_url,
+        project_id=settings.commercetools.project_id,
+        client_id=settings.commercetools.client_id,
+        secret=settings.commercetools.client_secret.reveal(),
+        scopes=settings.commercetools.scopes,
+        user_agent=USER_AGENT,
+    )
+    klaviyo = open_klaviyo(
+        base_url=settings.klaviyo.api_url,
+        api_key=settings.klaviyo.auth_key.reveal(),
+        limiter=Limiter(rate_share=settings.klaviyo.rate_share, realtime_headroom=True),
+        user_agent=USER_AGENT,
+    )
+    return ImportApp(
+        settings=settings,
+        store=SqliteRunStore(database),
+        queue=SqliteQueue(database),
+        dead_letters=SqliteDeadLetters(database),
+        lock=ImportLock(commercetools),
+        commercetools=commercetools,
+        klaviyo=klaviyo,
+        profile_jobs=JobPoller(klaviyo),
+        now=lambda: datetime.now(UTC),
+        new_id=lambda: uuid.uuid4().hex,
+    )
+
+
+def _refuse_missing_backends(settings: Settings) -> None:
+    problems = []
+    if settings.state.state_backend is not StateBackend.SQLITE:
+        problems.append(Problem("STATE_BACKEND", "this version keeps its state in sqlite only; leave the variable out"))
+    if settings.state.queue_backend is not QueueBackend.SQLITE:
+        problems.append(Problem("QUEUE_BACKEND", "this version has the sqlite queue only; leave the variable out"))
+    if problems:
+        raise ConfigError(problems)

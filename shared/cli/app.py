@@ -1,0 +1,261 @@
+"""The commands of `ct-klaviyo`. All but `serve` and `unlock` are callers of the import API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from shared.cli.api_client import Answer, ImportApi
+
+EXIT_CODES = (
+    "Exit codes: 0 done, or the run completed; 1 it completed with errors, or the request failed; "
+    "2 wrong usage or settings; 3 the run was stopped, halted or interrupted."
+)
+
+
+class Exit(IntEnum):
+    """The exit codes, as `--help` documents them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    STOPPED = 3
+
+
+class ImportKind(StrEnum):
+    """The kinds that this version imports."""
+
+    CUSTOMERS = "customers"
+
+
+app = typer.Typer(
+    help=f"Bring commercetools data to Klaviyo and keep it true.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Kind = Annotated[ImportKind, typer.Argument(help="What to import; this version offers customers.", show_default=False)]
+OptionalKind = Annotated[ImportKind | None, typer.Argument(help="One kind in detail; all kinds if left out.")]
+RunId = Annotated[str, typer.Argument(help="The run's id, as `ct-klaviyo runs` lists it.", show_default=False)]
+RunOrKind = Annotated[str, typer.Argument(help="A run's id, or a kind for its newest run.", show_default=False)]
+Url = Annotated[
+    str | None, typer.Option("--url", help="Where the import API is.", show_default="http://127.0.0.1:$BULK_IMPORT_PORT")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the import API's own answer, for scripts.")]
+Watching = Annotated[bool, typer.Option("--watch", help="Follow the run until it ends; Ctrl-C stops it cleanly.")]
+
+
+@app.command()
+def serve() -> None:
+    """Run the import API and its workers on this machine, until Ctrl-C or SIGTERM.
+
+    Settings come from the environment and from `.env`; state is kept in STATE_PATH.
+    """
+    from shared.local.serve import serve as run
+
+    raise typer.Exit(run(_environ(), out=typer.echo, err=_complain))
+
+
+@app.command("import")
+def import_(
+    kind: Kind,
+    watch: Watching = False,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Only this id; may be given several times.")] = None,
+    ids_file: Annotated[
+        Path | None, typer.Option(help="Only the ids in this file, one a line.", exists=True, dir_okay=False, readable=True)
+    ] = None,
+    start_id: Annotated[str | None, typer.Option(help="From this id on, itself included, in id order.")] = None,
+    created_after: Annotated[str | None, typer.Option(help="ISO 8601 with offset, e.g. 2026-01-31T00:00:00Z.")] = None,
+    created_before: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
+    modified_after: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and map everything, send nothing, show examples.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Start an import. Without options it covers everything of that kind."""
+    chosen = {
+        "startId": start_id,
+        "createdAfter": created_after,
+        "createdBefore": created_before,
+        "modifiedAfter": modified_after,
+        "dryRun": dry_run or None,
+    }
+    with _api(url, as_json, kind.value) as api:
+        listed = _listed_ids(ids, ids_file)
+        options = {name: value for name, value in {**chosen, "ids": listed}.items() if value is not None}
+        _started(api, api.start(kind.value, options), watch, as_json)
+
+
+@app.command()
+def status(kind: OptionalKind = None, url: Url = None, as_json: Json = False) -> None:
+    """Show where the newest import of each kind stands."""
+    with _api(url, as_json) as api:
+        if kind:
+            _show_run(api.status(kind.value), as_json)
+            return
+        answer = api.statuses()
+        newest = [run for run in answer["kinds"].values() if run]
+        _show(answer, as_json, lambda render: render.table(newest) if newest else ["nothing was imported yet"])
+
+
+@app.command()
+def runs(
+    kind: Annotated[ImportKind | None, typer.Option("--kind", help="Only runs of this kind.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="How many, newest first.")] = 20,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """List the imports, newest first."""
+    with _api(url, as_json) as api:
+        answer = api.runs(kind.value if kind else None, limit)
+        _show(answer, as_json, lambda render: render.table(answer["runs"]) if answer["runs"] else ["there are no runs"])
+
+
+@app.command()
+def run(run_id: RunId, url: Url = None, as_json: Json = False) -> None:
+    """Show one import in detail, with the reasons and the first problems."""
+    with _api(url, as_json) as api:
+        _show_run(api.run(run_id), as_json)
+
+
+@app.command()
+def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
+    """Stop the running import of a kind; it can be resumed."""
+    with _api(url, as_json, kind.value) as api:
+        answer = api.stop(kind.value)
+        _show(answer, as_json, lambda _: [f"stopping {answer['runId']}; go on later with: ct-klaviyo resume {answer['runId']}"])
+
+
+@app.command()
+def resume(run_or_kind: RunOrKind, watch: Watching = False, url: Url = None, as_json: Json = False) -> None:
+    """Continue a stopped, halted or interrupted import where it was."""
+    with _api(url, as_json) as api:
+        run_id = _run_id(api, run_or_kind)
+        answer = api.resume(run_id)
+        _started(api, {"runId": run_id, **answer}, watch, as_json)
+
+
+@app.command()
+def retry(run_id: RunId, watch: Watching = False, url: Url = None, as_json: Json = False) -> None:
+    """Start a new import of only the items that failed in a finished one."""
+    with _api(url, as_json) as api:
+        _started(api, api.retry(run_id), watch, as_json)
+
+
+@app.command()
+def watch(run_or_kind: RunOrKind, url: Url = None, as_json: Json = False) -> None:
+    """Follow an import until it ends; Ctrl-C stops it cleanly."""
+    with _api(url, as_json) as api:
+        _watch(api, _run_id(api, run_or_kind), as_json)
+
+
+def _environ() -> dict[str, str]:
+    from shared.settings import environment
+
+    return environment(Path(".env"))
+
+
+@contextmanager
+def _api(url: str | None, as_json: bool, kind: str = "<kind>") -> Iterator[ImportApi]:
+    """The import API for the length of a command; turns its errors into messages and exit codes."""
+    from shared.cli import render
+    from shared.cli.address import api_address
+    from shared.cli.api_client import NotReachable, Refused, connect
+
+    try:
+        address = api_address(_environ(), url)
+        api = connect(address.url, address.key)
+        with api.client:
+            yield api
+    except ConfigError as error:
+        _complain_of(error)
+        raise typer.Exit(Exit.USAGE) from None
+    except NotReachable as error:
+        _fail(as_json, {"error": "not_reachable", "message": str(error)}, [str(error), "  start it with: ct-klaviyo serve"])
+    except Refused as refused:
+        _fail(as_json, refused.body, render.refusal(refused.status, refused.body, kind))
+
+
+def _fail(as_json: bool, body: Answer, lines: list[str]) -> None:
+    if as_json:
+        typer.echo(json.dumps(body))
+    else:
+        _complain("\n".join(lines))
+    raise typer.Exit(Exit.FAILED)
+
+
+def _complain(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _complain_of(error: ConfigError) -> None:
+    _complain("\n".join(f"{problem.field}: {problem.message}" for problem in error.problems))
+
+
+def _listed_ids(ids: list[str] | None, ids_file: Path | None) -> list[str] | None:
+    """The ids of `--id` and `--ids-file`; None when neither was given, never an empty list: that would not be what was meant."""
+    listed = list(ids or [])
+    if ids_file is not None:
+        written = [line.strip() for line in ids_file.read_text(encoding="utf-8-sig").splitlines()]
+        found = [line for line in written if line and not line.startswith("#")]
+        if not found:
+            raise ConfigError([Problem("--ids-file", "names no id; leave the option out to import everything")])
+        listed += found
+    return listed or None
+
+
+def _run_id(api: ImportApi, run_or_kind: str) -> str:
+    """The run itself, or the newest one of the kind."""
+    if run_or_kind in tuple(ImportKind):
+        return str(api.status(run_or_kind)["runId"])
+    return run_or_kind
+
+
+def _show(answer: Answer, as_json: bool, lines: Callable[[Any], list[str]]) -> None:
+    from shared.cli import render
+
+    typer.echo(json.dumps(answer) if as_json else "\n".join(lines(render)))
+
+
+def _show_run(status: Answer, as_json: bool) -> None:
+    _show(status, as_json, lambda render: render.summary(status))
+
+
+def _started(api: ImportApi, answer: Answer, watch: bool, as_json: bool) -> None:
+    run_id = str(answer["runId"])
+    if watch:
+        _watch(api, run_id, as_json)
+    _show(answer, as_json, lambda _: [f"started {run_id}", f"watch it with: ct-klaviyo watch {run_id}"])
+
+
+def _watch(api: ImportApi, run_id: str, as_json: bool) -> None:
+    """Follow the run to its end and leave with the exit code of its state."""
+    from rich.console import Console
+
+    from shared.cli.progress import LeftEarly, Watch
+
+    resume_with = f"resume with: ct-klaviyo resume {run_id}"
+    try:
+        last = Watch(api, Console(stderr=as_json)).until_ended(run_id)
+    except LeftEarly:
+        _complain(f"left before the run has stopped; {resume_with}")
+        raise typer.Exit(Exit.STOPPED) from None
+    _show_run(last, as_json)
+    raise typer.Exit(exit_code(str(last.get("status"))))
+
+
+def exit_code(status: str) -> Exit:
+    """The exit code that stands for a run's final state."""
+    return {"completed": Exit.OK, "completed_with_errors": Exit.FAILED}.get(status, Exit.STOPPED)

@@ -1,0 +1,125 @@
+"""Following a run until it ends, with live progress on a terminal and plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from shared.cli import render
+from shared.cli.api_client import Answer, ImportApi, NotReachable, Refused
+
+POLL_S = 0.5
+PLAIN_LINE_S = 5.0
+PATIENCE_S = 30.0
+"""How long a silent import API, or a run that nobody works on, is watched before it is given up."""
+
+Show = Callable[[Answer], None]
+
+
+class LeftEarly(Exception):
+    """A second Ctrl-C: leave at once."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Watches one run; `sleep` and `monotonic` are the clock, in seconds.
+
+    The first Ctrl-C asks the run to stop and keeps watching until it has; a second one leaves.
+    """
+
+    api: ImportApi
+    console: Console
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def until_ended(self, run_id: str) -> Answer:
+        """The run's last status: finished, or `interrupted` for longer than half a minute.
+
+        Raises `LeftEarly`, `NotReachable` when the API stays silent for as long, and `Refused`.
+        """
+        stop_asked = False
+        with self._display() as show:
+            while True:
+                try:
+                    if stop_asked:
+                        self._ask_to_stop(run_id)
+                    return self._follow(run_id, show)
+                except KeyboardInterrupt:
+                    if stop_asked:
+                        raise LeftEarly from None
+                    stop_asked = True
+                    self.say("stopping; press Ctrl-C again to leave at once")
+
+    def say(self, text: str) -> None:
+        """One line for the person who watches."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _ask_to_stop(self, run_id: str) -> None:
+        run = self.api.run(run_id)
+        if run.get("status") in render.FINISHED:
+            return
+        try:
+            self.api.stop(str(run.get("kind")))
+        except Refused as refused:
+            if refused.status != 400:  # 400: it ended by itself in the meantime
+                raise
+
+    def _follow(self, run_id: str, show: Show) -> Answer:
+        last_good = self.monotonic()
+        while True:
+            try:
+                status = self.api.run(run_id)
+            except NotReachable:
+                if self.monotonic() - last_good > PATIENCE_S:
+                    raise
+            else:
+                show(status)
+                if status.get("status") in render.FINISHED:
+                    return status
+                if status.get("status") != "interrupted":
+                    last_good = self.monotonic()
+                elif self.monotonic() - last_good > PATIENCE_S:
+                    return status
+            self.sleep(POLL_S)
+
+    @contextmanager
+    def _display(self) -> Iterator[Show]:
+        if self.console.is_terminal:
+            with Live(console=self.console, auto_refresh=False, transient=True) as live:
+                yield lambda status: live.update(bar(status, self.monotonic()), refresh=True)
+        else:
+            yield self._plain()
+
+    def _plain(self) -> Show:
+        shown_at, shown_status = float("-inf"), None
+
+        def show(status: Answer) -> None:
+            nonlocal shown_at, shown_status
+            now = self.monotonic()
+            if status.get("status") != shown_status or now - shown_at >= PLAIN_LINE_S:
+                shown_at, shown_status = now, status.get("status")
+                self.say(render.line(status))
+
+        return show
+
+
+def bar(status: Answer, now: float) -> Group:
+    """The run as a bar with its numbers beneath; the bar pulses while there is no progress to show."""
+    progress = status.get("progress")
+    row = Table.grid(padding=(0, 1), expand=False)
+    row.add_row(
+        Text(str(status.get("kind", "?")), style="bold"),
+        ProgressBar(total=1.0 if progress else None, completed=progress or 0.0, width=32, animation_time=now),
+        Text(render.percent(status).rjust(6)),
+        Text(render.seen_of(status)),
+        Text(render.words(status), style="cyan"),
+    )
+    return Group(row, Text(f"  {render.pace(status)}", style="dim"))

@@ -1,0 +1,89 @@
+"""Custom objects: small JSON documents in the merchant's project, with versions (commercetools.md 8)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from shared.budget import Budget
+from shared.commercetools.client import SINGLE_READ_S, CommercetoolsClient, unreadable
+from shared.errors import Gone
+from shared.outcomes import PathKind
+
+_NAME = re.compile(r"[-_~.a-zA-Z0-9]{1,256}")
+_PATH = "custom-objects"
+
+
+class CustomObject(msgspec.Struct, frozen=True, rename="camel"):
+    """A custom object; `value` is any JSON, `version` rises with every write, times are ISO 8601 in UTC."""
+
+    container: str
+    key: str
+    version: int
+    value: Any
+    created_at: str = ""
+    last_modified_at: str = ""
+
+
+_OBJECT = msgspec.json.Decoder(CustomObject)
+
+
+def get(client: CommercetoolsClient, container: str, key: str, *, budget: Budget) -> CustomObject | None:
+    """Read one, None when there is none."""
+    try:
+        return _decoded(client.get(_path(container, key), budget=budget))
+    except Gone:
+        return None
+
+
+def put(
+    client: CommercetoolsClient,
+    container: str,
+    key: str,
+    value: object,
+    *,
+    version: int | None = None,
+    budget: Budget,
+    kind: PathKind = PathKind.COLLECTION,
+) -> CustomObject:
+    """Create or replace one.
+
+    With `version` it must be the stored one: an object of another version raises `VersionConflict`, which an existing
+    one always does for version 0. Without, the last writer wins. `VersionConflict` may also mean that the first of two
+    tries was accepted and its answer lost. Fields of `value` that are null are not stored.
+    """
+    draft = {"container": _checked(container), "key": _checked(key), "value": value}
+    if version is not None:
+        draft["version"] = version
+    return _decoded(client.post(_PATH, draft, budget=budget, kind=kind, read_timeout_s=SINGLE_READ_S))
+
+
+def delete(
+    client: CommercetoolsClient, container: str, key: str, *, version: int | None = None, budget: Budget
+) -> CustomObject | None:
+    """Delete one and return what it was, None when there is none; another version than `version` raises `VersionConflict`."""
+    params = [] if version is None else [("version", str(version))]
+    try:
+        return _decoded(client.delete(_path(container, key), params, budget=budget))
+    except Gone:
+        return None
+
+
+def _path(container: str, key: str) -> str:
+    return f"{_PATH}/{_checked(container)}/{_checked(key)}"
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("a container or key has 1 to 256 of the characters a-z A-Z 0-9 - _ ~ .")
+    return name
+
+
+def _decoded(body: bytes) -> CustomObject:
+    try:
+        return _OBJECT.decode(body)
+    except msgspec.DecodeError:
+        pass
+    raise unreadable(_PATH)

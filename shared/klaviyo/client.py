@@ -1,0 +1,183 @@
+"""Sends typed requests to Klaviyo: limiter, timeouts, retries and the verdict on each answer (decisions.md 2, 4, 9)."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from shared import logs
+from shared.budget import Budget
+from shared.errors import Host, HostDown, PermanentError, RateLimited, TransientError
+from shared.klaviyo.limiter import Limiter
+from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Request
+from shared.klaviyo.verdicts import error_of
+from shared.retrying import call_with_retries, retry_after_s
+
+CONNECT_TIMEOUT_S = 5.0
+ATTEMPTS = 8
+"""Tries per request that end without a verdict; their waits add up to about a minute."""
+CONNECTIONS = 32
+
+T = TypeVar("T")
+_log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCount:
+    """What was sent to one endpoint: requests, retries included, and how many were answered 429."""
+
+    requests: int = 0
+    rate_limited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class KlaviyoClient:
+    """One per process, shared by its threads. `http` has the base URL; `attempts` bounds the tries of one request.
+
+    A request may be sent again after its answer was lost: every request of `requests.py` may run twice (decisions.md 6).
+    """
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        api_key: str,
+        limiter: Limiter,
+        *,
+        attempts: int = ATTEMPTS,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._http = http
+        self._headers = {
+            "Authorization": f"Klaviyo-API-Key {api_key}",
+            "revision": REVISION,
+            "Accept": CONTENT_TYPE,
+            "Content-Type": CONTENT_TYPE,
+        }
+        self._limiter = limiter
+        self._attempts = attempts
+        self._rng = rng
+        self._lock = threading.Lock()
+        self._counts: dict[str, EndpointCount] = {}
+
+    def send(self, request: Request[T], budget: Budget) -> T:
+        """Send until there is a verdict, and give the decoded answer.
+
+        Raises `Refused` (a `PermanentError`) or its `Conflict`, `AuthError`, and when attempts or budget are used up
+        `RateLimited`, `HostDown` or `TransientError`; `Interrupted` when the budget says so. A body over the endpoint's
+        limit is a `PermanentError` without being sent.
+        """
+        endpoint = request.endpoint
+        if len(request.body) > endpoint.body_bytes_most:
+            raise PermanentError("body_too_large", host=Host.KLAVIYO, status=413)
+
+        def on_retry(error: TransientError, wait_s: float) -> None:
+            _log.warning(
+                "klaviyo request is tried again", endpoint=endpoint.name, reason=reason_of(error), wait_s=round(wait_s, 2)
+            )
+
+        return call_with_retries(
+            lambda: self._once(request, budget), budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng
+        )
+
+    def counters(self) -> dict[str, EndpointCount]:
+        """A copy of the counts so far, by the endpoint's name."""
+        with self._lock:
+            return dict(self._counts)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def _once(self, request: Request[T], budget: Budget) -> T:
+        permit = self._limiter.acquire(request.endpoint, budget)
+        answer: _Answer | str = "interrupted"
+        try:
+            answer = self._exchange(request, budget)
+        finally:
+            known = answer if isinstance(answer, _Answer) else None
+            self._limiter.observe(permit, known.status if known else None, known.headers if known else {})
+            self._count(request.endpoint.name, rate_limited=known is not None and known.status == 429)
+        if isinstance(answer, str):
+            budget.check()  # a wait that our own deadline cut short says nothing about the host
+            raise HostDown(f"no answer from klaviyo to {request.endpoint.name}: {answer}", host=Host.KLAVIYO)
+        error = error_of(request.endpoint, answer.status, retry_after_s(answer.headers.get("retry-after")), answer.body)
+        if error is not None:
+            raise error
+        return _decoded(request, answer.body)
+
+    def _exchange(self, request: Request[Any], budget: Budget) -> _Answer | str:
+        """The whole answer, or the name of the fault. httpx's errors hold the request, so they end here (decisions.md 17)."""
+        read_s = budget.timeout_s(request.endpoint.read_timeout_s)
+        until = budget.monotonic() + read_s
+        timeout = httpx.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
+        try:
+            with self._http.stream(
+                request.endpoint.method,
+                request.path,
+                params=request.query or None,
+                content=request.body or None,
+                headers=self._headers,
+                timeout=timeout,
+                follow_redirects=False,
+            ) as response:
+                parts = []
+                for part in response.iter_bytes():
+                    parts.append(part)
+                    if budget.monotonic() > until:
+                        return "the answer took too long"
+                return _Answer(response.status_code, response.headers, b"".join(parts))
+        except httpx.RequestError as error:
+            return type(error).__name__
+
+    def _count(self, name: str, *, rate_limited: bool) -> None:
+        with self._lock:
+            count = self._counts.get(name, EndpointCount())
+            self._counts[name] = replace(count, requests=count.requests + 1, rate_limited=count.rate_limited + rate_limited)
+
+
+def open_klaviyo(
+    *,
+    base_url: str,
+    api_key: str,
+    limiter: Limiter,
+    user_agent: str,
+    connections: int = CONNECTIONS,
+    attempts: int = ATTEMPTS,
+) -> KlaviyoClient:
+    """A client with its own pool of kept-alive connections.
+
+    `base_url` as in `KLAVIYO_API_URL`; `user_agent` names product and version.
+    """
+    http = httpx.Client(
+        base_url=base_url,
+        headers={"User-Agent": user_agent},
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
+        follow_redirects=False,
+    )
+    return KlaviyoClient(http, api_key, limiter, attempts=attempts)
+
+
+def reason_of(error: TransientError) -> str:
+    """A word for the log."""
+    return "rate_limited" if isinstance(error, RateLimited) else "host_down" if isinstance(error, HostDown) else "transient"
+
+
+def _decoded(request: Request[T], body: bytes) -> T:
+    """An unreadable answer of a success is a lost one."""
+    try:
+        return request.decode(body)
+    except msgspec.DecodeError:
+        unreadable = TransientError(f"klaviyo's answer to {request.endpoint.name} cannot be read", host=Host.KLAVIYO)
+    raise unreadable

@@ -1,0 +1,208 @@
+"""The pump: leases messages from the local queue and delivers them over HTTP as the cloud would (decisions.md 13)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from shared.access import LOCAL_TASK_KEY_HEADER
+from shared.bulk.ports import Topic
+from shared.errors import TransientError
+from shared.local.cloudevent import message_published
+from shared.settings.secret import Secret
+from shared.sqlite.queue import Delivery, SqliteQueue
+
+DEAD_PATH = "/dead"
+
+IDLE_S = 0.075
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+DEAD_IDLE_S = 2.0
+LEASE_MARGIN_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the messages of a topic go: POST `url()` + `path`, by `threads` at once, each given `timeout_s` seconds.
+
+    `url` is None while nobody answers there; nothing is leased then.
+    """
+
+    topic: Topic
+    url: Callable[[], str | None]
+    path: str
+    threads: int
+    timeout_s: float
+
+    @property
+    def lease_s(self) -> float:
+        """Longer than a delivery can take, so that no message is delivered beside itself."""
+        return self.timeout_s + LEASE_MARGIN_S
+
+
+def delay_s(attempt: int) -> float:
+    """Seconds until the next delivery after the `attempt`-th (1, 2, ...) failed: doubling from 0.5 up to 30."""
+    return min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempt - 1, 10))
+
+
+class Pump:
+    """Delivers messages until told to stop; 2xx acknowledges, everything else brings the message back later.
+
+    `task_key` proves to the functions that a task comes from here. `client` is shared by all threads.
+    """
+
+    def __init__(self, queue: SqliteQueue, routes: Sequence[Route], task_key: Secret, client: httpx.Client) -> None:
+        self._queue, self._routes, self._task_key, self._client = queue, routes, task_key, client
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._held: dict[int, tuple[Delivery, float]] = {}
+        self._held_lock = threading.Lock()
+        self._deliverers = [
+            threading.Thread(target=self._deliver_all, args=(route, turn), name=f"pump-{route.topic}-{number}", daemon=True)
+            for route, turn in ((route, threading.Lock()) for route in routes)
+            for number in range(route.threads)
+        ]
+        work = [route for route in routes if route.topic is Topic.WORK]
+        self._keepers = [
+            threading.Thread(target=self._keep_leases, name="pump-leases", daemon=True),
+            *(threading.Thread(target=self._report_dead, args=(route,), name="pump-dead", daemon=True) for route in work),
+        ]
+
+    @property
+    def under_way(self) -> int:
+        """How many deliveries have been sent and not answered yet."""
+        with self._held_lock:
+            return len(self._held)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        for thread in (*self._deliverers, *self._keepers):
+            thread.start()
+
+    def stop_leasing(self) -> None:
+        """Begin no new delivery; those under way go on."""
+        self._stopping.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until no delivery is under way; False when some still are after `timeout_s` seconds. After `stop_leasing`."""
+        until = time.monotonic() + timeout_s
+        for thread in self._deliverers:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._deliverers)
+
+    def close(self, timeout_s: float) -> None:
+        """Stop everything, waiting at most `timeout_s` seconds for deliveries that are being cut off."""
+        self.stop_leasing()
+        self.wait(timeout_s)
+        self._ended.set()
+        for thread in self._keepers:
+            thread.join(timeout_s)
+
+    def _deliver_all(self, route: Route, turn: threading.Lock) -> None:
+        while (delivery := self._next(route, turn)) is not None:
+            try:
+                self._deliver(route, delivery)
+            except TransientError as error:
+                log.warning(
+                    "the queue does not answer, message %s comes back when its lease ends: %s", delivery.message_id, error
+                )
+            finally:
+                with self._held_lock:
+                    self._held.pop(delivery.message_id, None)
+
+    def _next(self, route: Route, turn: threading.Lock) -> Delivery | None:
+        """Wait for a message; None when stopping. One thread of a route looks at a time, so that idle ones cost nothing."""
+        with turn:
+            while not self._stopping.is_set():
+                try:
+                    leased = self._queue.lease(route.topic, 1, route.lease_s) if route.url() else []
+                except TransientError as error:
+                    log.warning("the queue does not answer: %s", error)
+                    leased = []
+                for delivery in leased:
+                    with self._held_lock:
+                        self._held[delivery.message_id] = (delivery, route.lease_s)
+                    return delivery
+                self._stopping.wait(IDLE_S)
+        return None
+
+    def _deliver(self, route: Route, delivery: Delivery) -> None:
+        answer = self._post(route, route.path, delivery.topic, delivery.message_id, delivery.body, delivery.published_at)
+        if answer == "":
+            self._queue.ack(delivery)
+            return
+        wait_s = FIRST_DELAY_S if answer is None else delay_s(delivery.attempt)
+        if answer is not None:
+            log.warning("%s message %s: %s; again in %g s", delivery.topic, delivery.delivery_id, answer, wait_s)
+        self._queue.nack(delivery, wait_s)
+
+    def _post(self, route: Route, path: str, topic: Topic, message_id: int, body: bytes, published_at: datetime) -> str | None:
+        """Deliver once: an empty text when accepted, what went wrong otherwise, None when nobody listens there now."""
+        url = route.url()
+        if url is None:
+            return None
+        event = message_published(topic, str(message_id), body, published_at)
+        try:
+            answer = self._client.post(
+                url + path,
+                content=event.body,
+                headers={**event.headers, LOCAL_TASK_KEY_HEADER: self._task_key.reveal()},
+                timeout=httpx.Timeout(route.timeout_s, connect=5.0),
+            )
+        except httpx.ConnectError:
+            return None
+        except httpx.HTTPError as error:
+            return f"no answer ({type(error).__name__})"
+        return "" if answer.is_success else f"answered {answer.status_code}"
+
+    def _keep_leases(self) -> None:
+        """Deliveries end before their leases by this process' clock; a machine that slept has another opinion about time."""
+        pause_s = min(route.lease_s for route in self._routes) / 4
+        while not self._ended.wait(pause_s):
+            with self._held_lock:
+                held = list(self._held.values())
+            for delivery, lease_s in held:
+                try:
+                    self._queue.extend(delivery, lease_s)
+                except TransientError as error:
+                    log.warning("the queue does not answer: %s", error)
+
+    def _report_dead(self, route: Route) -> None:
+        """Tell the worker of messages that the queue gave up on, so that it records their batches as failed (flows.md)."""
+        pause_s = DEAD_IDLE_S
+        while not self._stopping.wait(pause_s):
+            try:
+                pause_s = DEAD_IDLE_S if self._all_dead_reported(route) else LONGEST_DELAY_S
+            except TransientError as error:
+                log.warning("the queue does not answer: %s", error)
+
+    def _all_dead_reported(self, route: Route) -> bool:
+        all_reported = True
+        for dead in self._queue.dead():
+            if self._stopping.is_set():
+                break
+            if dead.topic is Topic.WORK:
+                answer = self._post(route, DEAD_PATH, dead.topic, dead.message_id, dead.body, dead.published_at)
+                if answer != "":
+                    all_reported = False
+                    continue
+            else:
+                # What it would have continued stands in the run's record, from which a resume starts again.
+                log.error(
+                    "the dispatcher never accepted message %s: its run will show as interrupted, resume it", dead.message_id
+                )
+            self._queue.drop_dead(dead.message_id)
+        return all_reported
+
+
+def loopback_client(connections: int) -> httpx.Client:
+    """A client for servers on this machine: no proxy, and no connection kept that gunicorn may close while we write to it."""
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0))

@@ -1,0 +1,116 @@
+"""`ct-klaviyo serve`: the import API and its workers on one machine, over one state file (product.md "Where it runs")."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import functions
+from shared.access import refuse_unguarded_bind
+from shared.bulk.ports import Topic
+from shared.errors import ConfigError, Problem, SyncError
+from shared.local.children import Child, ChildGaveUp, ChildSpec, PortTaken, check_port
+from shared.local.pump import Pump, Route, loopback_client
+from shared.local.single import AlreadyServing, only_one
+from shared.local.supervisor import Say, StopRequests, stop_signals, supervise
+from shared.settings import QueueBackend, Secret, Settings, StateBackend, load, serves_bulk
+from shared.sqlite.database import Database
+from shared.sqlite.queue import SqliteQueue
+from shared.sqlite.run_store import SqliteRunStore
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+PLAN_THREADS = 2
+API_THREADS = 8
+ANSWER_MARGIN_S = 60.0
+"""What a function may take beyond its own deadline, as on Google Cloud: 480 of 540 s (decisions.md 5)."""
+
+
+def serve(environ: Mapping[str, str], *, out: Say, err: Say) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. `environ` is the whole environment, also of the functions."""
+    try:
+        settings = load(environ)
+        _refuse(settings)
+        with stop_signals() as stop, only_one(settings.state.state_path):
+            return _serve(settings, environ, stop, out, err)
+    except ConfigError as error:
+        err("\n".join(["the settings cannot be used:", *(f"  {problem.field}: {problem.message}" for problem in error.problems)]))
+        return EXIT_CONFIG
+    except (AlreadyServing, PortTaken) as error:
+        err(str(error))
+        return EXIT_CONFIG
+    except SyncError as error:
+        err(str(error))
+        return EXIT_FAILED
+
+
+def _refuse(settings: Settings) -> None:
+    """Raise `ConfigError` for what this version, or this way of running it, does not serve."""
+    problems = list(refuse_unguarded_bind(settings))
+    if not serves_bulk(settings.serve):
+        problems.append(Problem("APP_TYPE", "this version serves imports only; unset it and CONNECT_ENV, or set BULK_IMPORT"))
+    if settings.state.state_backend is not StateBackend.SQLITE:
+        problems.append(Problem("STATE_BACKEND", "`serve` keeps its state in SQLite; leave it out"))
+    if settings.state.queue_backend is not QueueBackend.SQLITE:
+        problems.append(Problem("QUEUE_BACKEND", "`serve` keeps its queue in SQLite; leave it out"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _serve(settings: Settings, environ: Mapping[str, str], stop: StopRequests, out: Say, err: Say) -> int:
+    state, bind = settings.state, settings.serve
+    check_port(bind.bind_host, bind.bulk_import_port)
+    task_key = Secret(secrets.token_urlsafe(32))
+    dispatch, worker = (Child(spec, err) for spec in child_specs(settings, environ, task_key))
+    timeout_s = settings.budgets.worker_deadline_s + ANSWER_MARGIN_S
+    routes = (
+        Route(Topic.WORK, lambda: worker.url, "/", state.workers, timeout_s),
+        Route(Topic.PLAN, lambda: dispatch.url, "/tasks/plan", PLAN_THREADS, timeout_s),
+    )
+
+    def announce() -> None:
+        out(f"import API: {dispatch.url}   state: {state.state_path}   stop with Ctrl-C or SIGTERM")
+
+    with Database(state.state_path) as database, loopback_client(state.workers + PLAN_THREADS + 1) as client:
+        queue = SqliteQueue(database)
+        SqliteRunStore(database).free_leases()
+        queue.free_leases()
+        try:
+            supervise([dispatch, worker], Pump(queue, routes, task_key, client), stop, on_ready=announce, say=err)
+        except ChildGaveUp as error:
+            err(str(error))
+            return EXIT_FAILED
+    out("stopped")
+    return EXIT_OK
+
+
+def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret) -> tuple[ChildSpec, ChildSpec]:
+    """The dispatcher, where the import API is to listen, and the worker, somewhere on loopback."""
+    environment = {**environ, "LOCAL_TASK_KEY": task_key.reveal()}
+    return (
+        ChildSpec(
+            name="bulk_dispatch",
+            target="bulk_dispatch",
+            source=_source("bulk_dispatch"),
+            environment=environment,
+            threads=API_THREADS + PLAN_THREADS,
+            host=settings.serve.bind_host,
+            port=settings.serve.bulk_import_port,
+            health_path="/health",
+        ),
+        ChildSpec(
+            name="bulk_worker",
+            target="bulk_worker",
+            source=_source("bulk_worker"),
+            environment=environment,
+            threads=settings.state.workers + 2,
+        ),
+    )
+
+
+def _source(function: str) -> Path:
+    """The function's own file: beside us in a checkout and in an installed package alike, unlike the root's main.py."""
+    return Path(functions.__path__[0]) / function / "main.py"

@@ -1,0 +1,354 @@
+"""From the environment to `Settings`: the only reader of the environment in the product (configuration.md).
+
+Every problem is collected before anything is refused, and no message quotes a value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.errors import ConfigError, Problem
+from shared.settings.document import SyncDocument
+from shared.settings.document_check import check_document
+from shared.settings.environment import BY_NAME, IGNORED_NAMES, KNOWN_NAMES, OUR_PREFIXES
+from shared.settings.hosts import is_host, url_fault
+from shared.settings.model import (
+    AccessSettings,
+    AppType,
+    BudgetSettings,
+    CommercetoolsSettings,
+    ConnectSettings,
+    KlaviyoSettings,
+    LogFormat,
+    LoggingSettings,
+    LogLevel,
+    MappingSettings,
+    QueueBackend,
+    ServeSettings,
+    Settings,
+    StateBackend,
+    StateSettings,
+    SubscriptionDestination,
+    serves_bulk,
+    serves_realtime,
+)
+from shared.settings.nearest import nearest
+from shared.settings.secret import Secret
+
+E = TypeVar("E", bound=StrEnum)
+
+_TEMPLATE_TOKENS = ("productSlug", "productId", "productKey", "sku")
+_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+_PUBLIC_KEY = re.compile("[A-Za-z0-9]{6}")
+_VARIABLE_SLIP = 0.8
+_LONGEST_DEADLINE_S = 3600  # no invocation on Google Cloud may last longer
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that `environ` (absent: this process's environment) describes. Raises ConfigError with every problem."""
+    reader = _Reader(os.environ if environ is None else environ)
+    settings = Settings(
+        commercetools=_commercetools(reader),
+        klaviyo=_klaviyo(reader),
+        mapping=_mapping(reader),
+        serve=_serve(reader),
+        access=_access(reader),
+        state=_state(reader),
+        budgets=_budgets(reader),
+        logging=_logging(reader),
+        connect=_connect(reader),
+        k_service=reader.text("K_SERVICE"),
+    )
+    reader.refuse_misspelt_names()
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return settings
+
+
+def load_logging(environ: Mapping[str, str] | None = None) -> LoggingSettings:
+    """How to log before, or in spite of, everything else: what cannot be read counts as absent. Never raises."""
+    return _logging(_Reader(os.environ if environ is None else environ))
+
+
+def environment(env_file: Path | None = None) -> dict[str, str]:
+    """This process's environment, over what `env_file` holds when it exists. For programs that a person starts.
+
+    The file is never needed; a variable that is set both here and there has the environment's value.
+    """
+    values: dict[str, str] = {}
+    if env_file is not None and env_file.is_file():
+        from dotenv import dotenv_values  # only where a person starts the program: the functions never pay for it
+
+        values = {name: value for name, value in dotenv_values(env_file, interpolate=False).items() if value is not None}
+    return {**values, **os.environ}
+
+
+class _Reader:
+    """Reads variables by the table's defaults and collects the problems; a faulty value reads as a harmless stand-in."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[Problem] = []
+
+    def fault(self, name: str, message: str) -> None:
+        self.problems.append(Problem(name, message))
+
+    def given(self, name: str) -> str:
+        """What is set, without surrounding space; empty counts as not set."""
+        return self._environ.get(name, "").strip()
+
+    def text(self, name: str) -> str:
+        variable = BY_NAME[name]
+        value = self.given(name)
+        if variable.also and (other := self.given(variable.also)):
+            if value and " ".join(value.split()) != " ".join(other.split()):
+                self.fault(name, f"and {variable.also} are both set and differ; remove one of them")
+            value = value or other
+        if not value and variable.required:
+            self.fault(name, f"is missing; set it to {_article(variable.form)}{_like(variable.example)}")
+        return value or variable.default
+
+    def matching(self, name: str, pattern: str, form: str) -> str:
+        value = self.text(name)
+        if value and not re.fullmatch(pattern, value):
+            self.fault(name, f"must be {form}")
+        return value
+
+    def header_text(self, name: str) -> str:
+        """A text that travels in an HTTP header."""
+        value = self.text(name)
+        if value and not re.fullmatch("[!-~]+", value):
+            self.fault(name, "has spaces, line breaks or characters outside ASCII inside it; copy it again")
+        return value
+
+    def secret(self, name: str) -> Secret | None:
+        value = self.header_text(name)
+        return Secret(value) if value else None
+
+    def url(self, name: str) -> str:
+        value = self.text(name)
+        if value and (fault := url_fault(value)):
+            self.fault(name, fault)
+        return value.rstrip("/")
+
+    def number(self, name: str, *, above: float, up_to: float) -> float:
+        try:
+            value = float(self.text(name))
+        except ValueError:
+            value = above
+        if not above < value <= up_to:
+            self.fault(name, f"must be a number above {above:g}, up to {up_to:g}")
+            return 1.0
+        return value
+
+    def whole(self, name: str, lowest: int, highest: int) -> int:
+        value = self.text(name)
+        if not re.fullmatch("[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+            self.fault(name, f"must be a whole number from {lowest} to {highest}")
+            return lowest
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name).casefold()
+        if value not in _TRUE | _FALSE:
+            self.fault(name, "must be true or false")
+        return value in _TRUE
+
+    def choice(self, name: str, choices: type[E]) -> E | None:
+        value = self.text(name)
+        try:
+            return choices(value) if value else None
+        except ValueError:
+            names = [choice.value for choice in choices]
+            meant = nearest(value, names, cutoff=_VARIABLE_SLIP)
+            self.fault(name, f"must be one of {', '.join(names)}{f'; did you mean {meant}?' if meant else ''}")
+            return None
+
+    def refuse_misspelt_names(self) -> None:
+        """A variable that looks like ours but is not would be ignored without a word."""
+        for name in sorted(self._environ):
+            if name in KNOWN_NAMES or name in IGNORED_NAMES or not name.startswith(OUR_PREFIXES):
+                continue
+            if meant := nearest(name, sorted(KNOWN_NAMES), cutoff=_VARIABLE_SLIP):
+                self.fault(name, f"is not a variable of ours; did you mean {meant}?")
+
+
+def _commercetools(reader: _Reader) -> CommercetoolsSettings:
+    client_id, client_secret = _api_client(reader)
+    return CommercetoolsSettings(
+        api_url=reader.url("CT_API_URL"),
+        auth_url=reader.url("CT_AUTH_URL"),
+        project_id=reader.matching("CT_PROJECT_ID", "[A-Za-z0-9_-]{2,36}", "a project key: 2 to 36 letters, digits, - and _"),
+        client_id=client_id,
+        client_secret=Secret(client_secret),
+        scopes=tuple(reader.text("CT_SCOPES").split()),
+    )
+
+
+def _api_client(reader: _Reader) -> tuple[str, str]:
+    text = reader.text("CT_API_CLIENT")
+    if not text:
+        return "", ""
+    advice = 'write {"clientId": "...", "secret": "..."}'
+    try:
+        client: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        reader.fault("CT_API_CLIENT", f"is not JSON; {advice}")
+        return "", ""
+    if not isinstance(client, dict):
+        reader.fault("CT_API_CLIENT", f"is not a JSON object; {advice}")
+        return "", ""
+    found = {}
+    for key in ("clientId", "secret"):
+        value = client.get(key)
+        if not isinstance(value, str) or not value.strip():
+            reader.fault("CT_API_CLIENT", f"has no {key}, or it is not a text; {advice}")
+            value = ""
+        found[key] = value.strip()
+    return found["clientId"], found["secret"]
+
+
+def _klaviyo(reader: _Reader) -> KlaviyoSettings:
+    key = reader.header_text("KLAVIYO_AUTH_KEY")
+    if _PUBLIC_KEY.fullmatch(key):
+        reader.fault("KLAVIYO_AUTH_KEY", "looks like the public key; use a private key, which begins with pk_")
+    return KlaviyoSettings(
+        api_url=reader.url("KLAVIYO_API_URL"),
+        auth_key=Secret(key),
+        rate_share=reader.number("KLAVIYO_RATE_SHARE", above=0, up_to=1),
+    )
+
+
+def _mapping(reader: _Reader) -> MappingSettings:
+    return MappingSettings(
+        product_url_template=_url_template(reader),
+        preferred_locale=reader.matching(
+            "PREFERRED_LOCALE", "[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", "a locale, such as en or en-GB"
+        ),
+        preferred_currency=reader.matching(
+            "PREFERRED_CURRENCY", "[A-Za-z]{3}", "a currency code of three letters, such as EUR"
+        ).upper(),
+        document=_document(reader),
+    )
+
+
+def _url_template(reader: _Reader) -> str:
+    name = "PRODUCT_URL_TEMPLATE"
+    template = reader.text(name)
+    known = ", ".join(f"{{{{{token}}}}}" for token in _TEMPLATE_TOKENS)
+    for token in re.findall(r"\{\{([^{}]*)\}\}", template):
+        if token in _TEMPLATE_TOKENS:
+            continue
+        meant = nearest(token.strip(), _TEMPLATE_TOKENS, cutoff=_VARIABLE_SLIP)
+        reader.fault(name, f"has an unknown token; {f'did you mean {{{{{meant}}}}}?' if meant else f'known: {known}'}")
+    if re.search(r"\{\{|\}\}", re.sub(r"\{\{[^{}]*\}\}", "", template)):
+        reader.fault(name, f"has braces that do not match; known tokens: {known}")
+    return template
+
+
+def _document(reader: _Reader) -> SyncDocument:
+    ours, older = "SYNC_CONFIG", "NODE_CONFIG"
+    name = ours if reader.given(ours) else older
+    text = reader.given(name)
+    if reader.given(ours) and reader.given(older):
+        reader.fault(ours, f"and {older} are both set; keep one of them")
+        return SyncDocument()
+    if not text:
+        return SyncDocument()
+    if text[0] not in '{["':
+        try:
+            text = Path(text).read_text("utf-8-sig")
+        except (OSError, ValueError):
+            reader.fault(name, "is neither JSON text, which begins with {, nor the path of a readable JSON file")
+            return SyncDocument()
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        reader.fault(name, f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}")
+        return SyncDocument()
+    except RecursionError:
+        reader.fault(name, "is nested too deeply")
+        return SyncDocument()
+    document, problems = check_document(content)
+    reader.problems += [Problem(name, problem.message) if problem.field == "document" else problem for problem in problems]
+    return document
+
+
+def _serve(reader: _Reader) -> ServeSettings:
+    serve = ServeSettings(
+        app_type=reader.choice("APP_TYPE", AppType),
+        connect_env=reader.matching("CONNECT_ENV", "[A-Za-z0-9_-]{1,200}", "letters, digits, - and _ only"),
+        pub_sub_port=reader.whole("PUB_SUB_PORT", 1, 65535),
+        bulk_import_port=reader.whole("BULK_IMPORT_PORT", 1, 65535),
+        bind_host=reader.text("BIND_HOST").removeprefix("[").removesuffix("]"),
+        skip_base64_decode=reader.flag("SKIP_BASE64_DECODE"),
+    )
+    if not is_host(serve.bind_host):
+        reader.fault("BIND_HOST", "must be a host name or an address, without scheme and port")
+    if serve.pub_sub_port == serve.bulk_import_port and serves_realtime(serve) and serves_bulk(serve):
+        reader.fault("BULK_IMPORT_PORT", "is the port of PUB_SUB_PORT too; give each server its own")
+    return serve
+
+
+def _access(reader: _Reader) -> AccessSettings:
+    access = AccessSettings(
+        bulk_import_api_key=reader.secret("BULK_IMPORT_API_KEY"),
+        push_service_account=reader.matching(
+            "PUSH_SERVICE_ACCOUNT", r"[^@\s]+@[^@\s]+\.[^@\s]+", "the e-mail address of a service account"
+        ),
+        push_audience=reader.text("PUSH_AUDIENCE"),
+        local_task_key=reader.secret("LOCAL_TASK_KEY"),
+    )
+    if bool(access.push_service_account) != bool(access.push_audience):
+        missing = "PUSH_AUDIENCE" if access.push_service_account else "PUSH_SERVICE_ACCOUNT"
+        reader.fault(missing, "is missing; PUSH_SERVICE_ACCOUNT and PUSH_AUDIENCE work only together")
+    return access
+
+
+def _state(reader: _Reader) -> StateSettings:
+    return StateSettings(
+        state_backend=reader.choice("STATE_BACKEND", StateBackend) or StateBackend.SQLITE,
+        queue_backend=reader.choice("QUEUE_BACKEND", QueueBackend) or QueueBackend.SQLITE,
+        state_path=Path(reader.text("STATE_PATH")),
+        workers=reader.whole("WORKERS", 1, 64),
+    )
+
+
+def _budgets(reader: _Reader) -> BudgetSettings:
+    return BudgetSettings(
+        realtime_deadline_s=reader.number("REALTIME_DEADLINE_S", above=0, up_to=_LONGEST_DEADLINE_S),
+        worker_deadline_s=reader.number("WORKER_DEADLINE_S", above=0, up_to=_LONGEST_DEADLINE_S),
+    )
+
+
+def _logging(reader: _Reader) -> LoggingSettings:
+    default = LogFormat.JSON if reader.text("K_SERVICE") else LogFormat.TEXT
+    return LoggingSettings(
+        level=reader.choice("LOG_LEVEL", LogLevel) or LogLevel.INFO,
+        format=reader.choice("LOG_FORMAT", LogFormat) or default,
+    )
+
+
+def _connect(reader: _Reader) -> ConnectSettings:
+    return ConnectSettings(
+        destination=reader.choice("CONNECT_SUBSCRIPTION_DESTINATION", SubscriptionDestination),
+        gcp_topic_name=reader.text("CONNECT_GCP_TOPIC_NAME"),
+        gcp_project_id=reader.text("CONNECT_GCP_PROJECT_ID"),
+        aws_topic_arn=reader.text("CONNECT_AWS_TOPIC_ARN"),
+    )
+
+
+def _article(form: str) -> str:
+    if form == "scopes, separated by spaces" or form.startswith("`") or form in ("text", "JSON"):
+        return form
+    return f"{'an' if form[0] in 'aeio' else 'a'} {form}"
+
+
+def _like(example: str) -> str:
+    return f", like {example}" if example else ""

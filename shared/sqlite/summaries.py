@@ -1,0 +1,122 @@
+"""The sums of a run, computed by SQLite over narrow columns: ten thousand batches in a few dozen milliseconds.
+
+No list of failed ids is read for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.bulk.records import Batch, BatchResult, BatchStatus, FailedItem, IdRange, Run, Summary, batch_id
+from shared.bulk.results import EXAMPLES, SHOWN_FAILURES
+from shared.sqlite.database import micros
+
+_ranges = msgspec.json.Decoder(IdRange)
+_batches = msgspec.json.Decoder(Batch)
+_failed_items = msgspec.json.Decoder(list[FailedItem])
+_examples = msgspec.json.Decoder(list[dict[str, Any]])
+
+_COUNTS = """
+    SELECT
+        count(*) AS planned,
+        count(*) FILTER (WHERE status = 'done') AS done,
+        count(*) FILTER (WHERE status = 'failed') AS failed_batches,
+        count(*) FILTER (WHERE status = 'queued') AS queued,
+        count(*) FILTER (WHERE status = 'working' AND lease_until > :now) AS live,
+        coalesce(sum(size), 0) AS planned_items,
+        coalesce(sum(size) FILTER (WHERE finished_at IS NOT NULL), 0) AS settled_items,
+        coalesce(sum(size) FILTER (WHERE finished_at > :recent), 0) AS recent_items,
+        coalesce(sum(seen), 0) AS seen,
+        coalesce(sum(sent), 0) AS sent
+    FROM batches WHERE run_id = :run_id
+"""
+_REASONS = """
+    SELECT what.key, reason.key, sum(reason.value)
+    FROM batches, json_each(batches.reasons) AS what, json_each(what.value) AS reason
+    WHERE run_id = ? AND reasons IS NOT NULL
+    GROUP BY what.key, reason.key HAVING sum(reason.value) > 0
+    ORDER BY what.key, reason.key
+"""
+
+
+def summary(connection: sqlite3.Connection, run: Run, now: datetime, recent_window_s: float) -> Summary:
+    """Sums over all batches of a run, what is done of unfinished ones included; `connection` is in a transaction."""
+    key = (run.run_id,)
+    values = {"run_id": run.run_id, "now": micros(now), "recent": micros(now) - round(recent_window_s * 1_000_000)}
+    answer = connection.execute(_COUNTS, values)
+    counts: dict[str, int] = dict(zip((column[0] for column in answer.description), answer.fetchone(), strict=True))
+    reasons: dict[str, dict[str, int]] = {}
+    for what, reason, count in connection.execute(_REASONS, key):
+        reasons.setdefault(what, {})[reason] = count
+    ranges = [
+        _ranges.decode(record)
+        for (record,) in connection.execute("SELECT record FROM ranges WHERE run_id = ? ORDER BY range_index", key)
+    ]
+    return Summary(
+        result=BatchResult(
+            seen=counts.pop("seen"),
+            sent=counts.pop("sent"),
+            failed_items=_first_failures(connection, run.run_id),
+            examples=_first_examples(connection, run.run_id),
+            skipped=reasons.get("skipped", {}),
+            failed=reasons.get("failed", {}),
+            adjusted=reasons.get("adjusted", {}),
+        ),
+        ranges_done=bool(ranges) and all(part.done for part in ranges),
+        cursor=None if is_list(run) else _cursor(connection, run.run_id, ranges),
+        **counts,
+    )
+
+
+def is_list(run: Run) -> bool:
+    """The run goes through a list (of ids, or of another run's failures), not through the ids in order: it has no cursor."""
+    return run.options.ids is not None or run.options.retry_of is not None
+
+
+def _first_failures(connection: sqlite3.Connection, run_id: str) -> list[FailedItem]:
+    rows = connection.execute(
+        "SELECT failed_items FROM batches WHERE run_id = ? AND failed_items IS NOT NULL ORDER BY batch_id LIMIT ?",
+        (run_id, SHOWN_FAILURES),
+    )
+    shown: list[FailedItem] = []
+    for (items,) in rows:
+        shown += _failed_items.decode(items)
+        if len(shown) >= SHOWN_FAILURES:
+            break
+    return shown[:SHOWN_FAILURES]
+
+
+def _first_examples(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT examples FROM batches WHERE run_id = ? AND examples IS NOT NULL ORDER BY batch_id LIMIT ?", (run_id, EXAMPLES)
+    )
+    return [example for (examples,) in rows for example in _examples.decode(examples)][:EXAMPLES]
+
+
+def _cursor(connection: sqlite3.Connection, run_id: str, ranges: list[IdRange]) -> str | None:
+    """The highest id such that everything at or below it is done (http-api.md "Status of a run").
+
+    A failed batch ends it: a start from this id must reach what has not been sent.
+    """
+    first_open = dict(
+        connection.execute(
+            "SELECT range_index, min(number) FROM batches WHERE run_id = ? AND status != ? GROUP BY range_index",
+            (run_id, BatchStatus.DONE.value),
+        )
+    )
+    last_done: str | None = None
+    for part in ranges:
+        open_number = first_open.get(part.index)
+        number = part.planned if open_number is None else open_number - 1
+        if number:
+            last_done = batch_id(part.index, number)
+        if open_number is not None or not part.done:
+            break
+    if last_done is None:
+        return None
+    row = connection.execute("SELECT record FROM batches WHERE run_id = ? AND batch_id = ?", (run_id, last_done)).fetchone()
+    return _batches.decode(row[0]).last
