@@ -90,7 +90,7 @@ def sandbox(*, commercetools: Sequence[str] = (), klaviyo: Sequence[str] = ()) -
         source = stack.enter_context(
             _simulator(
                 "commercetools",
-                ["--project", PROJECT, "--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET, *commercetools],
+                ["--project-key", PROJECT, "--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET, *commercetools],
             )
         )
         target = stack.enter_context(_simulator("klaviyo", ["--key", KLAVIYO_KEY, *klaviyo]))

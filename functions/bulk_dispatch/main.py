@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import flask
-from shared.bulk.wiring import open_import_app
 
 from functions.http import api_request, flask_response
 from shared.bulk.http.api import answer
 from shared.bulk.http.tasks import plan_task
+from shared.bulk.wiring import open_import_app
 
 _app = open_import_app()
 

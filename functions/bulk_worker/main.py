@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import flask
-from shared.bulk.wiring import open_import_app
 
 from functions.http import api_request, flask_response
 from shared.bulk.http.tasks import worker_answer
+from shared.bulk.wiring import open_import_app
 
 _app = open_import_app()
 

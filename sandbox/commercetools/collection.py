@@ -63,7 +63,7 @@ class Collection:
         if index is None:
             return head
         assert self._kind is not None  # noqa: S101 - a row with an index was generated
-        return self._kind.generate(self._seed, index, self._size)
+        return self._kind.complete(head, self._seed, index, self._size)
 
     def by_key(self, key: str) -> Resource | None:
         """Return the resource with this user-defined key, or None."""
@@ -72,7 +72,7 @@ class Collection:
             if held is not None and held.get("key") == key:
                 return held
         for index in self._indexes_with(key):
-            found = self.full(({}, index))
+            found = self.full((self._head(index), index))
             if found.get("key") == key and found["id"] not in self._overlay:
                 return found
         return None

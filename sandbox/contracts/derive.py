@@ -80,8 +80,10 @@ def _with_null(schema: Schema) -> Schema:
         schema["type"] = [schema["type"], "null"]
         if "enum" in schema:
             schema["enum"] = [*schema["enum"], None]
-    else:
+    elif "oneOf" in schema:
         schema["oneOf"] = [*schema["oneOf"], {"type": "null"}]
+    elif schema:
+        return {"anyOf": [schema, {"type": "null"}]}
     return schema
 
 

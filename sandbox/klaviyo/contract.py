@@ -104,6 +104,11 @@ def _explain(error: Any, body: Any) -> list[Problem]:
     pointer = "".join(f"/{part}" for part in path)
     resource = _resource(error.instance_path, body)
     kind = error.kind
+    if kind.name == "anyOf":
+        # A union with null: what counts is why the value itself does not fit.
+        inner = [fault for fault in kind.context[0] if fault.kind.name != "type" or fault.instance_path != error.instance_path]
+        if inner:
+            return [problem for fault in inner for problem in _explain(fault, body)]
     if kind.name == "additionalProperties":
         return [
             Problem(f"'{name}' is not a valid field for the resource '{resource}'.", f"{pointer}/{name}")

@@ -48,9 +48,14 @@ def customer(seed: int, index: int, size: int, malformed_emails: int = 0) -> Cus
 
     `malformed_emails` rows, evenly spread over the sample, have an e-mail that Klaviyo refuses.
     """
+    return completed(customer_head(seed, index, size), seed, index, size, malformed_emails)
+
+
+def completed(head: Customer, seed: int, index: int, size: int, malformed_emails: int = 0) -> Customer:
+    """Return the whole customer of a head that `customer_head` made; the head is left alone."""
     roll = identity.entropy(seed, "customer", index, "body")
     row = index % BLOCK
-    result = customer_head(seed, index, size)
+    result = dict(head)
     result["createdBy"] = _CREATED_BY
     result["lastModifiedBy"] = _MODIFIED_BY
     unusual = roll[0] % 40 == 0

@@ -9,6 +9,7 @@ from sandbox.sample import customers, project
 
 Resource = dict[str, Any]
 Generate = Callable[[int, int, int], Resource]
+Complete = Callable[[Resource, int, int, int], Resource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class SampleKind:
     """One kind. `type_id` is the API's reference type id and what ids are derived from.
 
     `generate` and `head` take (seed, index, size); `head` gives id, version, createdAt and lastModifiedAt only.
+    `complete` makes a whole resource of a head that is there already.
     `default_size` rows are made when no number is given; `fixed_size` kinds have just these.
     `index_of_key` names the only row that may have a key, where rows are too many to look through.
     """
@@ -23,6 +25,7 @@ class SampleKind:
     type_id: str
     generate: Generate
     head: Generate
+    complete: Complete
     default_size: int
     fixed_size: bool = False
     index_of_key: Callable[[str, int], int | None] | None = None
@@ -35,6 +38,7 @@ def sample_kinds(malformed_emails: int = 0) -> dict[str, SampleKind]:
             "customer",
             partial(_customer, malformed_emails),
             customers.customer_head,
+            partial(_completed_customer, malformed_emails),
             customers.DEMO_SIZE,
             index_of_key=customers.index_of_key,
         ),
@@ -54,5 +58,13 @@ def _customer(malformed_emails: int, seed: int, index: int, size: int) -> Resour
     return customers.customer(seed, index, size, malformed_emails)
 
 
+def _completed_customer(malformed_emails: int, head: Resource, seed: int, index: int, size: int) -> Resource:
+    return customers.completed(head, seed, index, size, malformed_emails)
+
+
+def _as_it_is(head: Resource, _seed: int, _index: int, _size: int) -> Resource:
+    return head
+
+
 def _fixed(type_id: str, generate: Generate, size: int) -> SampleKind:
-    return SampleKind(type_id, generate, generate, size, fixed_size=True)
+    return SampleKind(type_id, generate, generate, _as_it_is, size, fixed_size=True)

@@ -10,8 +10,7 @@ from shared.bulk.ports import Queue, RunStore
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.lock import ImportLock
 from shared.dead_letters import DeadLetters
-from shared.klaviyo.client import KlaviyoClient
-from shared.klaviyo.jobs import JobPoller
+from shared.klaviyo.profile_imports import ProfileImporter
 from shared.settings import Settings
 
 
@@ -28,7 +27,6 @@ class ImportApp:
     dead_letters: DeadLetters
     lock: ImportLock
     commercetools: CommercetoolsClient
-    klaviyo: KlaviyoClient
-    profile_jobs: JobPoller
+    profiles: ProfileImporter
     now: Callable[[], datetime]
     new_id: Callable[[], str]

@@ -14,7 +14,6 @@ from shared.bulk.tally import Step, Tally
 from shared.commercetools.kinds import CUSTOMERS
 from shared.commercetools.resources import Customer
 from shared.commercetools.scan import Undecodable
-from shared.klaviyo.profile_imports import import_profiles
 from shared.klaviyo.profile_rows import Failed, ProfileRow, profile_row
 from shared.mapping.customer import profile_of
 from shared.mapping.result import Adjustment, Skip, SkipReason
@@ -102,7 +101,7 @@ def _written(app: ImportApp, run: Run, window: _Window, budget: Budget) -> Step:
 
 
 def _send(app: ImportApp, rows: list[ProfileRow], tally: Tally, budget: Budget) -> None:
-    result = import_profiles(rows, app.klaviyo, app.profile_jobs, budget)
+    result = app.profiles.import_profiles(rows, budget)
     tally.jobs(list(result.job_ids))
     for customer_id, outcome in result.outcomes.items():
         if isinstance(outcome, Failed):

@@ -35,9 +35,9 @@ def plan_slice(app: ImportApp, message: PlanMessage, slice_s: float) -> None:
                 publish_plans(app, run, [message.range_index])
                 return
         except StaleWrite:
-            _log.info("range planned elsewhere", run_id=run.run_id, range=message.range_index)
+            _log.info("range planned elsewhere", run_id=run.run_id, range_id=message.range_index)
         except (AuthError, PermanentError) as error:
-            _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, status=error.status)
+            _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, http_status=error.status)
             stop_run(app, run.run_id, halt_reason=str(error))
     finish_check(app, message.run_id)
 

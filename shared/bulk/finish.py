@@ -52,7 +52,7 @@ def release_lock(app: ImportApp, run: Run) -> None:
     try:
         app.lock.release(run.kind, run.run_id, budget_of(_LOCK_S))
     except SyncError as error:
-        _log.warning("import lock not released, it runs out by itself", run_id=run.run_id, error=type(error).__name__)
+        _log.warning("import lock not released, it runs out by itself", run_id=run.run_id, error=error)
 
 
 def stop_run(app: ImportApp, run_id: str, halt_reason: str | None = None) -> Run | None:
@@ -65,7 +65,7 @@ def stop_run(app: ImportApp, run_id: str, halt_reason: str | None = None) -> Run
             saved = app.store.save(states.stopping(run, app.now(), halt_reason))
         except StaleWrite:
             continue
-        _log.info("run stopping", run_id=run_id, kind=run.kind.value, halt_reason=halt_reason)
+        _log.info("run stopping", run_id=run_id, kind=run.kind.value, outcome="halt" if halt_reason else "stop")
         finish_check(app, run_id)
         return app.store.run(run_id) or saved
 
@@ -84,4 +84,4 @@ def keep_lease(app: ImportApp, run: Run) -> None:
         _log.error("import lock lost to somebody else", run_id=run.run_id, kind=run.kind.value)
         stop_run(app, run.run_id, halt_reason="lock_lost")
     except SyncError as error:
-        _log.warning("import lock not renewed", run_id=run.run_id, error=type(error).__name__)
+        _log.warning("import lock not renewed", run_id=run.run_id, error=error)

@@ -11,8 +11,8 @@ from shared.commercetools.client import open_commercetools
 from shared.commercetools.lock import ImportLock
 from shared.errors import ConfigError, Problem
 from shared.klaviyo.client import open_klaviyo
-from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limiter import Limiter
+from shared.klaviyo.profile_imports import ProfileImporter
 from shared.settings import QueueBackend, Settings, StateBackend, load
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
@@ -49,8 +49,7 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
         dead_letters=SqliteDeadLetters(database),
         lock=ImportLock(commercetools),
         commercetools=commercetools,
-        klaviyo=klaviyo,
-        profile_jobs=JobPoller(klaviyo),
+        profiles=ProfileImporter(klaviyo),
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid.uuid4().hex,
     )

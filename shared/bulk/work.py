@@ -88,7 +88,7 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -
         raise TransientError(f"batch {batch.batch_id} was taken over") from None
     except AuthError as error:
         put_back(count_attempt=False)
-        _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, status=error.status)
+        _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, http_status=error.status)
         stop_run(app, run.run_id, halt_reason=str(error))
         return
     except HostDown:
@@ -104,13 +104,13 @@ def _failed_attempt(app: ImportApp, batch: Batch, owner: str, progress: _Progres
     """An attempt ended on a fault that may be the batch's own: try again by redelivery, or give up."""
     reason = type(error).__name__
     if batch.attempts >= MOST_ATTEMPTS:
-        _log.error("batch failed", run_id=batch.run_id, batch=batch.batch_id, attempts=batch.attempts, error=reason)
+        _log.error("batch failed", run_id=batch.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error_type=reason)
         _settle_failed(app, batch, owner, progress.result, reason)
         return
     app.store.put_back(batch, owner, cursor=progress.cursor, result=progress.result, count_attempt=True)
     if isinstance(error, TransientError):
         raise error
-    _log.exception("batch attempt failed", run_id=batch.run_id, batch=batch.batch_id, attempts=batch.attempts, error=reason)
+    _log.exception("batch attempt failed", run_id=batch.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error_type=reason)
     raise TransientError(f"batch {batch.batch_id}: {reason}") from None
 
 
@@ -128,7 +128,7 @@ def _log_done(app: ImportApp, run: Run, batch: Batch, result: BatchResult) -> No
         "batch done",
         run_id=run.run_id,
         kind=run.kind.value,
-        batch=batch.batch_id,
+        batch_id=batch.batch_id,
         seen=result.seen,
         sent=result.sent,
         skipped=sum(result.skipped.values()),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.errors import ConfigError, Problem
+from shared.errors import ConfigError, Problem, SyncError
 
 if TYPE_CHECKING:
     from shared.cli.api_client import Answer, ImportApi
@@ -51,7 +51,8 @@ OptionalKind = Annotated[ImportKind | None, typer.Argument(help="One kind in det
 RunId = Annotated[str, typer.Argument(help="The run's id, as `ct-klaviyo runs` lists it.", show_default=False)]
 RunOrKind = Annotated[str, typer.Argument(help="A run's id, or a kind for its newest run.", show_default=False)]
 Url = Annotated[
-    str | None, typer.Option("--url", help="Where the import API is.", show_default="http://127.0.0.1:$BULK_IMPORT_PORT")
+    str | None,
+    typer.Option("--url", metavar="URL", help="Where the import API is.", show_default="http://127.0.0.1:$BULK_IMPORT_PORT"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the import API's own answer, for scripts.")]
 Watching = Annotated[bool, typer.Option("--watch", help="Follow the run until it ends; Ctrl-C stops it cleanly.")]
@@ -72,14 +73,16 @@ def serve() -> None:
 def import_(
     kind: Kind,
     watch: Watching = False,
-    ids: Annotated[list[str] | None, typer.Option("--id", help="Only this id; may be given several times.")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="Only this id; may be given several times.")] = None,
     ids_file: Annotated[
         Path | None, typer.Option(help="Only the ids in this file, one a line.", exists=True, dir_okay=False, readable=True)
     ] = None,
-    start_id: Annotated[str | None, typer.Option(help="From this id on, itself included, in id order.")] = None,
-    created_after: Annotated[str | None, typer.Option(help="ISO 8601 with offset, e.g. 2026-01-31T00:00:00Z.")] = None,
-    created_before: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
-    modified_after: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
+    start_id: Annotated[str | None, typer.Option(metavar="ID", help="From this id on, itself included, in id order.")] = None,
+    created_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="ISO 8601 with offset, e.g. 2026-01-31T00:00:00Z.")
+    ] = None,
+    created_before: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601 with offset.")] = None,
+    modified_after: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601 with offset.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and map everything, send nothing, show examples.")] = False,
     url: Url = None,
     as_json: Json = False,
@@ -92,7 +95,7 @@ def import_(
         "modifiedAfter": modified_after,
         "dryRun": dry_run or None,
     }
-    with _api(url, as_json, kind.value) as api:
+    with _api(url, as_json) as api:
         listed = _listed_ids(ids, ids_file)
         options = {name: value for name, value in {**chosen, "ids": listed}.items() if value is not None}
         _started(api, api.start(kind.value, options), watch, as_json)
@@ -133,7 +136,7 @@ def run(run_id: RunId, url: Url = None, as_json: Json = False) -> None:
 @app.command()
 def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
     """Stop the running import of a kind; it can be resumed."""
-    with _api(url, as_json, kind.value) as api:
+    with _api(url, as_json) as api:
         answer = api.stop(kind.value)
         _show(answer, as_json, lambda _: [f"stopping {answer['runId']}; go on later with: ct-klaviyo resume {answer['runId']}"])
 
@@ -161,6 +164,34 @@ def watch(run_or_kind: RunOrKind, url: Url = None, as_json: Json = False) -> Non
         _watch(api, _run_id(api, run_or_kind), as_json)
 
 
+@app.command()
+def unlock(
+    kind: Kind,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even while a run of ours is alive.")] = False,
+) -> None:
+    """Remove the import lock of a kind from commercetools, when what made it runs no more.
+
+    Needs the settings of `serve`, from the environment or `.env`.
+    """
+    from shared.budget import budget_of
+    from shared.cli import unlock as unlocking
+    from shared.settings import load
+
+    def confirm(sentence: str) -> bool:
+        return yes or typer.confirm(f"{sentence} Go on?")
+
+    try:
+        lock = unlocking.import_lock(load(_environ()))
+        typer.echo(unlocking.unlock(lock, kind.value, confirm, budget_of(unlocking.BUDGET_S), force=force))
+    except ConfigError as error:
+        _complain_of(error)
+        raise typer.Exit(Exit.USAGE) from None
+    except SyncError as error:
+        _complain(str(error))
+        raise typer.Exit(Exit.FAILED) from None
+
+
 def _environ() -> dict[str, str]:
     from shared.settings import environment
 
@@ -168,7 +199,7 @@ def _environ() -> dict[str, str]:
 
 
 @contextmanager
-def _api(url: str | None, as_json: bool, kind: str = "<kind>") -> Iterator[ImportApi]:
+def _api(url: str | None, as_json: bool) -> Iterator[ImportApi]:
     """The import API for the length of a command; turns its errors into messages and exit codes."""
     from shared.cli import render
     from shared.cli.address import api_address
@@ -185,7 +216,7 @@ def _api(url: str | None, as_json: bool, kind: str = "<kind>") -> Iterator[Impor
     except NotReachable as error:
         _fail(as_json, {"error": "not_reachable", "message": str(error)}, [str(error), "  start it with: ct-klaviyo serve"])
     except Refused as refused:
-        _fail(as_json, refused.body, render.refusal(refused.status, refused.body, kind))
+        _fail(as_json, refused.body, render.refusal(refused.status, refused.body))
 
 
 def _fail(as_json: bool, body: Answer, lines: list[str]) -> None:

@@ -129,11 +129,11 @@ def table(statuses: Sequence[Status]) -> list[str]:
     return ["  ".join(_cell(text, widths[i], i >= 4) for i, text in enumerate(row)).rstrip() for row in (head, *rows)]
 
 
-def refusal(status: int, body: Mapping[str, Any], kind: str = "<kind>") -> list[str]:
+def refusal(status: int, body: Mapping[str, Any]) -> list[str]:
     """An error answer of the import API, and what to do about it."""
     message = str(body.get("message") or body.get("error") or f"the import API answered {status}")
     if status == 423:
-        return _locked(message, body, kind)
+        return _locked(message, body)
     lines = [message]
     lines += [f"  {problem.get('field', '?')}: {problem.get('message', '')}" for problem in body.get("problems") or []]
     if status in {401, 403}:
@@ -141,13 +141,13 @@ def refusal(status: int, body: Mapping[str, Any], kind: str = "<kind>") -> list[
     return lines
 
 
-def _locked(message: str, body: Mapping[str, Any], kind: str) -> list[str]:
+def _locked(message: str, body: Mapping[str, Any]) -> list[str]:
+    """The message itself says what to do; here is who is in the way."""
     run_id = body.get("runId")
-    holder = f"held by run {run_id}" if run_id else "held by somebody who left no run id"
     since = f" since {body['since']}" if body.get("since") else ""
-    if not run_id:
-        return [message, f"  {holder}{since}; if nothing runs any more: ct-klaviyo unlock {kind}"]
-    return [message, f"  {holder}{since}", f"  watch it: ct-klaviyo watch {run_id}", f"  or stop it: ct-klaviyo stop {kind}"]
+    if run_id:
+        return [message, f"  held by run {run_id}{since}; watch it with: ct-klaviyo watch {run_id}"]
+    return [message, f"  held by somebody who left no run id{since}"]
 
 
 def _cell(text: str, width: int, is_count: bool) -> str:

@@ -84,7 +84,7 @@ class KlaviyoClient:
 
         def on_retry(error: TransientError, wait_s: float) -> None:
             _log.warning(
-                "klaviyo request is tried again", endpoint=endpoint.name, reason=reason_of(error), wait_s=round(wait_s, 2)
+                "klaviyo is asked again", endpoint=endpoint.name, reason=_reason_of(error), wait_s=round(wait_s, 2)
             )
 
         return call_with_retries(
@@ -169,8 +169,7 @@ def open_klaviyo(
     return KlaviyoClient(http, api_key, limiter, attempts=attempts)
 
 
-def reason_of(error: TransientError) -> str:
-    """A word for the log."""
+def _reason_of(error: TransientError) -> str:
     return "rate_limited" if isinstance(error, RateLimited) else "host_down" if isinstance(error, HostDown) else "transient"
 
 

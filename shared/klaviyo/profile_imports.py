@@ -115,7 +115,8 @@ class _Import:
             return None
         for index in with_phone:
             self._drop_phone(index)
-        self._conflicts = [index for index in self._conflicts if index not in self._phone_dropped]
+        again = set(with_phone)
+        self._conflicts = [index for index in self._conflicts if index not in again]
         return with_phone
 
     def solve_conflicts(self) -> None:

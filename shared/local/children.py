@@ -67,7 +67,7 @@ class ChildGaveUp(SyncError):
     """A child died at once several times in a row; the message has its last lines."""
 
 
-class PortTaken(SyncError):
+class CannotListen(SyncError):
     """The address that a child shall listen on is taken or not ours."""
 
 
@@ -80,14 +80,14 @@ def free_port() -> int:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise `PortTaken` when nothing could listen on that address, instead of letting a child find out."""
+    """Raise `CannotListen` when nothing could listen on that address, instead of letting a child find out."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortTaken(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
+            raise CannotListen(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
 
 
 def local_host(host: str) -> str:

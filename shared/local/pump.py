@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from datetime import datetime
 
 import httpx
 
+from shared import logs
 from shared.access import LOCAL_TASK_KEY_HEADER
 from shared.bulk.ports import Topic
 from shared.errors import TransientError
@@ -23,10 +23,11 @@ DEAD_PATH = "/dead"
 IDLE_S = 0.075
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
-DEAD_IDLE_S = 2.0
+DEAD_EVERY_S = 2.0
+KEEP_EVERY_S = 15.0
 LEASE_MARGIN_S = 60.0
 
-log = logging.getLogger(__name__)
+_log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,22 @@ def delay_s(attempt: int) -> float:
 class Pump:
     """Delivers messages until told to stop; 2xx acknowledges, everything else brings the message back later.
 
-    `task_key` proves to the functions that a task comes from here. `client` is shared by all threads.
+    `task_key` proves to the functions that a task comes from here. `client` is shared by all threads. `keep_every_s` is how
+    often the leases of deliveries under way are extended, `dead_every_s` how often the dead are looked for, in seconds.
     """
 
-    def __init__(self, queue: SqliteQueue, routes: Sequence[Route], task_key: Secret, client: httpx.Client) -> None:
-        self._queue, self._routes, self._task_key, self._client = queue, routes, task_key, client
+    def __init__(
+        self,
+        queue: SqliteQueue,
+        routes: Sequence[Route],
+        task_key: Secret,
+        client: httpx.Client,
+        *,
+        keep_every_s: float = KEEP_EVERY_S,
+        dead_every_s: float = DEAD_EVERY_S,
+    ) -> None:
+        self._queue, self._task_key, self._client = queue, task_key, client
+        self._keep_every_s, self._dead_every_s = keep_every_s, dead_every_s
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._held: dict[int, tuple[Delivery, float]] = {}
@@ -111,9 +123,7 @@ class Pump:
             try:
                 self._deliver(route, delivery)
             except TransientError as error:
-                log.warning(
-                    "the queue does not answer, message %s comes back when its lease ends: %s", delivery.message_id, error
-                )
+                _queue_is_silent(error)
             finally:
                 with self._held_lock:
                     self._held.pop(delivery.message_id, None)
@@ -125,7 +135,7 @@ class Pump:
                 try:
                     leased = self._queue.lease(route.topic, 1, route.lease_s) if route.url() else []
                 except TransientError as error:
-                    log.warning("the queue does not answer: %s", error)
+                    _queue_is_silent(error)
                     leased = []
                 for delivery in leased:
                     with self._held_lock:
@@ -141,7 +151,14 @@ class Pump:
             return
         wait_s = FIRST_DELAY_S if answer is None else delay_s(delivery.attempt)
         if answer is not None:
-            log.warning("%s message %s: %s; again in %g s", delivery.topic, delivery.delivery_id, answer, wait_s)
+            _log.warning(
+                "delivery failed",
+                operation=delivery.topic.value,
+                request_id=delivery.delivery_id,
+                attempt=delivery.attempt,
+                reason=answer,
+                wait_s=wait_s,
+            )
         self._queue.nack(delivery, wait_s)
 
     def _post(self, route: Route, path: str, topic: Topic, message_id: int, body: bytes, published_at: datetime) -> str | None:
@@ -160,29 +177,28 @@ class Pump:
         except httpx.ConnectError:
             return None
         except httpx.HTTPError as error:
-            return f"no answer ({type(error).__name__})"
-        return "" if answer.is_success else f"answered {answer.status_code}"
+            return f"no_answer:{type(error).__name__}"
+        return "" if answer.is_success else f"answered:{answer.status_code}"
 
     def _keep_leases(self) -> None:
         """Deliveries end before their leases by this process' clock; a machine that slept has another opinion about time."""
-        pause_s = min(route.lease_s for route in self._routes) / 4
-        while not self._ended.wait(pause_s):
+        while not self._ended.wait(self._keep_every_s):
             with self._held_lock:
                 held = list(self._held.values())
             for delivery, lease_s in held:
                 try:
                     self._queue.extend(delivery, lease_s)
                 except TransientError as error:
-                    log.warning("the queue does not answer: %s", error)
+                    _queue_is_silent(error)
 
     def _report_dead(self, route: Route) -> None:
         """Tell the worker of messages that the queue gave up on, so that it records their batches as failed (flows.md)."""
-        pause_s = DEAD_IDLE_S
+        pause_s = self._dead_every_s
         while not self._stopping.wait(pause_s):
             try:
-                pause_s = DEAD_IDLE_S if self._all_dead_reported(route) else LONGEST_DELAY_S
+                pause_s = self._dead_every_s if self._all_dead_reported(route) else LONGEST_DELAY_S
             except TransientError as error:
-                log.warning("the queue does not answer: %s", error)
+                _queue_is_silent(error)
 
     def _all_dead_reported(self, route: Route) -> bool:
         all_reported = True
@@ -196,11 +212,16 @@ class Pump:
                     continue
             else:
                 # What it would have continued stands in the run's record, from which a resume starts again.
-                log.error(
-                    "the dispatcher never accepted message %s: its run will show as interrupted, resume it", dead.message_id
+                _log.error(
+                    "plan message never taken: its run will show as interrupted, resume it", request_id=str(dead.message_id)
                 )
             self._queue.drop_dead(dead.message_id)
         return all_reported
+
+
+def _queue_is_silent(error: TransientError) -> None:
+    """Nothing is lost: a message whose end could not be noted comes back when its lease ends."""
+    _log.warning("queue does not answer", error_type=type(error).__name__)
 
 
 def loopback_client(connections: int) -> httpx.Client:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import functions
+from shared import logs
 from shared.access import refuse_unguarded_bind
 from shared.bulk.ports import Topic
 from shared.errors import ConfigError, Problem, SyncError
-from shared.local.children import Child, ChildGaveUp, ChildSpec, PortTaken, check_port
+from shared.local.children import CannotListen, Child, ChildGaveUp, ChildSpec, check_port
 from shared.local.pump import Pump, Route, loopback_client
 from shared.local.single import AlreadyServing, only_one
 from shared.local.supervisor import Say, StopRequests, stop_signals, supervise
@@ -18,6 +19,8 @@ from shared.settings import QueueBackend, Secret, Settings, StateBackend, load, 
 from shared.sqlite.database import Database
 from shared.sqlite.queue import SqliteQueue
 from shared.sqlite.run_store import SqliteRunStore
+
+Source = Callable[[str], Path]
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -29,17 +32,27 @@ ANSWER_MARGIN_S = 60.0
 """What a function may take beyond its own deadline, as on Google Cloud: 480 of 540 s (decisions.md 5)."""
 
 
-def serve(environ: Mapping[str, str], *, out: Say, err: Say) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code. `environ` is the whole environment, also of the functions."""
+def function_file(function: str) -> Path:
+    """The function's own file: beside us in a checkout and in an installed package alike, unlike the root's main.py."""
+    return Path(functions.__path__[0]) / function / "main.py"
+
+
+def serve(environ: Mapping[str, str], *, out: Say, err: Say, source: Source = function_file) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    `environ` is the whole environment, also of the functions; `source` gives the file that a function is in.
+    """
     try:
         settings = load(environ)
         _refuse(settings)
+        logs.configure(settings.logging.level, settings.logging.format)
+        task_key = Secret(secrets.token_urlsafe(32))
         with stop_signals() as stop, only_one(settings.state.state_path):
-            return _serve(settings, environ, stop, out, err)
+            return _serve(settings, child_specs(settings, environ, task_key, source), task_key, stop, out, err)
     except ConfigError as error:
         err("\n".join(["the settings cannot be used:", *(f"  {problem.field}: {problem.message}" for problem in error.problems)]))
         return EXIT_CONFIG
-    except (AlreadyServing, PortTaken) as error:
+    except (AlreadyServing, CannotListen) as error:
         err(str(error))
         return EXIT_CONFIG
     except SyncError as error:
@@ -60,11 +73,12 @@ def _refuse(settings: Settings) -> None:
         raise ConfigError(problems)
 
 
-def _serve(settings: Settings, environ: Mapping[str, str], stop: StopRequests, out: Say, err: Say) -> int:
+def _serve(
+    settings: Settings, specs: tuple[ChildSpec, ChildSpec], task_key: Secret, stop: StopRequests, out: Say, err: Say
+) -> int:
     state, bind = settings.state, settings.serve
     check_port(bind.bind_host, bind.bulk_import_port)
-    task_key = Secret(secrets.token_urlsafe(32))
-    dispatch, worker = (Child(spec, err) for spec in child_specs(settings, environ, task_key))
+    dispatch, worker = (Child(spec, err) for spec in specs)
     timeout_s = settings.budgets.worker_deadline_s + ANSWER_MARGIN_S
     routes = (
         Route(Topic.WORK, lambda: worker.url, "/", state.workers, timeout_s),
@@ -78,23 +92,19 @@ def _serve(settings: Settings, environ: Mapping[str, str], stop: StopRequests, o
         queue = SqliteQueue(database)
         SqliteRunStore(database).free_leases()
         queue.free_leases()
-        try:
-            supervise([dispatch, worker], Pump(queue, routes, task_key, client), stop, on_ready=announce, say=err)
-        except ChildGaveUp as error:
-            err(str(error))
-            return EXIT_FAILED
+        supervise([dispatch, worker], Pump(queue, routes, task_key, client), stop, on_ready=announce, say=err)
     out("stopped")
     return EXIT_OK
 
 
-def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret) -> tuple[ChildSpec, ChildSpec]:
+def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret, source: Source) -> tuple[ChildSpec, ChildSpec]:
     """The dispatcher, where the import API is to listen, and the worker, somewhere on loopback."""
     environment = {**environ, "LOCAL_TASK_KEY": task_key.reveal()}
     return (
         ChildSpec(
             name="bulk_dispatch",
             target="bulk_dispatch",
-            source=_source("bulk_dispatch"),
+            source=source("bulk_dispatch"),
             environment=environment,
             threads=API_THREADS + PLAN_THREADS,
             host=settings.serve.bind_host,
@@ -104,13 +114,8 @@ def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret
         ChildSpec(
             name="bulk_worker",
             target="bulk_worker",
-            source=_source("bulk_worker"),
+            source=source("bulk_worker"),
             environment=environment,
             threads=settings.state.workers + 2,
         ),
     )
-
-
-def _source(function: str) -> Path:
-    """The function's own file: beside us in a checkout and in an installed package alike, unlike the root's main.py."""
-    return Path(functions.__path__[0]) / function / "main.py"

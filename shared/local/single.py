@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.errors import SyncError
+from shared.errors import ConfigError, Problem, SyncError
 
 
 class AlreadyServing(SyncError):
@@ -24,11 +24,16 @@ def lock_file(state_path: Path) -> Path:
 def only_one(state_path: Path) -> Iterator[None]:
     """Hold the state file's lock; the kernel frees it when this process ends, however it ends.
 
-    Raises `AlreadyServing` at once when another process holds it, naming the file and the process.
+    Raises `AlreadyServing` at once when another process holds it, naming the file and the process; `ConfigError` when the
+    file cannot be made.
     """
     path = lock_file(state_path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="ascii") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        opened = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise ConfigError([Problem("STATE_PATH", f"{path} cannot be written ({error.strerror})")]) from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -61,7 +61,7 @@ _TELLTALES = re.compile(
     | \b[ps]k_[\w-]+                                           # a Klaviyo key
     | \beyJ[\w-]*(\.[\w-]*){0,4}                               # a JSON web token
     | \b(Bearer|Basic|Klaviyo-API-Key)\s+\S+                   # a credential as headers carry it
-    | (?<=[\w/])\?[^\s"']+                                     # a URL's query
+    | (?<=[\w/])\?[^\s"'?=]+=[^\s"']*                          # a URL's query
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -47,10 +48,10 @@ _KEY_SLIP = 0.6
 def check_document(document: object) -> tuple[SyncDocument, list[Problem]]:
     """The document over the defaults (objects merged deeply, lists replaced whole), and every problem found.
 
-    With problems, the document is that of the defaults alone and must not be used.
+    A problem of the document as a whole has no `field`. With problems, the document is that of the defaults alone and must not be used.
     """
     if not isinstance(document, dict):
-        return SyncDocument(), [Problem("document", f"must be a JSON object, not {_kind(document)}")]
+        return SyncDocument(), [Problem("", f"must be a JSON object, not {_kind(document)}")]
     problems = [*_section_problems(document, SyncDocument, ""), *_same_metric_names(document)]
     if problems:
         return SyncDocument(), problems
@@ -207,10 +208,10 @@ def _expected(kind: Any) -> str:
     origin = get_origin(kind)
     if origin is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(kind))
-    if origin is Union or not isinstance(kind, type):
-        return " or ".join(_expected(part) for part in get_args(kind))
     if origin is list:
         return "a list"
     if origin is dict:
         return "an object"
+    if origin in (Union, UnionType):
+        return " or ".join(_expected(part) for part in get_args(kind))
     return _KIND_OF_TYPE[kind]

@@ -276,7 +276,7 @@ def _document(reader: _Reader) -> SyncDocument:
         reader.fault(name, "is nested too deeply")
         return SyncDocument()
     document, problems = check_document(content)
-    reader.problems += [Problem(name, problem.message) if problem.field == "document" else problem for problem in problems]
+    reader.problems += [Problem(problem.field or name, problem.message) for problem in problems]
     return document
 
 

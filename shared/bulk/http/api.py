@@ -84,7 +84,7 @@ def answer(app: ImportApp, request: ApiRequest) -> ApiResponse:
     except SyncError as error:
         return _error_answer(error)
     except Exception as error:
-        _log.exception("request failed", error=type(error).__name__, method=request.method)
+        _log.exception("request failed", error=error, method=request.method)
         return _error(500, "internal", "the request failed inside; see the logs")
 
 

@@ -61,15 +61,15 @@ def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], h
     try:
         handle(message)
     except TransientError as error:
-        _log.warning("message to be delivered again", error=type(error).__name__, run_id=message.run_id)
+        _log.warning("message to be delivered again", error=error, run_id=message.run_id)
         return ApiResponse(503, b"")
     except Exception as error:
-        _log.exception("message failed inside", error=type(error).__name__, run_id=message.run_id)
+        _log.exception("message failed inside", error=error, run_id=message.run_id)
         return ApiResponse(503, b"")
     return ApiResponse(204, b"")
 
 
 def _set_aside(app: ImportApp, message_type: type[Message], reason: str) -> None:
     letter = DeadLetter(letter_id=app.new_id(), at=app.now(), source="import", reason=reason, message_type=message_type.__name__)
-    _log.error("message set aside", reason=reason, letter_id=letter.letter_id)
+    _log.error("message set aside", reason=reason, dead_letter_id=letter.letter_id)
     app.dead_letters.add(letter)

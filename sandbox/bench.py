@@ -1,0 +1,190 @@
+"""`make bench`: one import against the simulators with Klaviyo's real limits and realistic latency, measured from outside.
+
+Prints how it was measured. The simulators share the machine with the product; only the product's processes are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from sandbox.checker import check_customers
+from sandbox.launch import Launched, Sandbox, free_port, sandbox, serve
+
+READ_P50_MS, READ_P95_MS = 60, 180
+WRITE_P50_MS, WRITE_P95_MS = 120, 400
+JOB_SECONDS = 2.0
+BULK_PER_MINUTE, BULK_ROWS, BULK_BYTES = 150, 10_000, 5_000_000
+"""Klaviyo's limits of profile import jobs (klaviyo.md 1.4, 1.5)."""
+
+_LATENCY = {
+    "read_p50_ms": READ_P50_MS,
+    "read_p95_ms": READ_P95_MS,
+    "write_p50_ms": WRITE_P50_MS,
+    "write_p95_ms": WRITE_P95_MS,
+    "seed": 7,
+}
+_SAMPLE_S = 0.2
+
+
+@dataclass(slots=True)
+class Usage:
+    """CPU seconds and memory of a process and all its descendants; `peaks` in bytes by process."""
+
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    peaks: dict[str, int] = field(default_factory=dict)
+
+
+class Meter:
+    """Samples a process tree until it is stopped."""
+
+    def __init__(self, root: Launched) -> None:
+        self._root = psutil.Process(root.process.pid)
+        self._ended = threading.Event()
+        self._cpu: dict[int, float] = {}
+        self.usage = Usage()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> Usage:
+        """The usage since the start."""
+        self._ended.set()
+        self._thread.join()
+        self.usage.cpu_s = sum(self._cpu.values())
+        return self.usage
+
+    def _run(self) -> None:
+        while not self._ended.wait(_SAMPLE_S):
+            total = 0
+            for process in [self._root, *self._root.children(recursive=True)]:
+                try:
+                    used = process.memory_info().rss
+                    times = process.cpu_times()
+                    name = _role(process)
+                except psutil.Error:
+                    continue
+                total += used
+                self._cpu[process.pid] = times.user + times.system
+                self.usage.peaks[name] = max(self.usage.peaks.get(name, 0), used)
+            self.usage.peak_bytes = max(self.usage.peak_bytes, total)
+
+
+def _role(process: psutil.Process) -> str:
+    command = " ".join(process.cmdline())
+    for name in ("bulk_worker", "bulk_dispatch"):
+        if name in command:
+            return name
+    return "supervisor"
+
+
+def main() -> int:
+    """Run one benchmark; 0 when the import is complete by the simulators' own records."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.bench", description=__doc__)
+    parser.add_argument("kind", choices=["customers"])
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    arguments = parser.parse_args()
+    source = ["--customers", str(arguments.count), "--malformed-emails", "0"]
+    source += ["--latency-p50-ms", str(READ_P50_MS), "--latency-p95-ms", str(READ_P95_MS)]
+    target = ["--job-seconds", str(JOB_SECONDS)]
+    with (
+        tempfile.TemporaryDirectory(prefix="ct-klaviyo-bench-") as folder,
+        sandbox(commercetools=source, klaviyo=target) as servers,
+    ):
+        httpx.post(f"{servers.klaviyo.url}/_sandbox/latency", json=_LATENCY).raise_for_status()
+        figures = _measure(servers, Path(folder) / "state.sqlite3", arguments.workers)
+    _print(figures, arguments.count, arguments.workers)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0 if figures["complete"] else 1
+
+
+def _measure(servers: Sandbox, state: Path, workers: int) -> dict[str, Any]:
+    environment = servers.environment(state, free_port(), WORKERS=str(workers), LOG_LEVEL="WARNING")
+    product = serve(environment)
+    try:
+        meter = Meter(product)
+        started = time.monotonic()
+        httpx.post(f"{product.url}/sync/customers", timeout=60.0).raise_for_status()
+        while True:
+            status = httpx.get(f"{product.url}/sync/customers/status", timeout=60.0).json()
+            if status["finishedAt"]:
+                break
+            time.sleep(0.25)
+        elapsed_s = time.monotonic() - started
+        usage = meter.stop()
+    finally:
+        product.stop()
+    summary = httpx.get(f"{servers.klaviyo.url}/_sandbox/summary", timeout=60.0).json()
+    reads = httpx.get(f"{servers.commercetools.url}/_sandbox/requests", timeout=60.0).json()
+    check = check_customers(servers.commercetools.url, servers.klaviyo.url)
+    imports = summary["by_endpoint"]["POST /api/profile-bulk-import-jobs"]
+    bodies = sum(imports.values())
+    body_bytes = summary["body_bytes"]["POST /api/profile-bulk-import-jobs"]
+    rows_per_body = min(BULK_ROWS, BULK_BYTES * status["sent"] // body_bytes)
+    ceiling = rows_per_body * BULK_PER_MINUTE / 60
+    return {
+        "status": status["status"],
+        "complete": not check.problems and len(check.missing) == status["failed"] and check.merged == status["skipped"],
+        "seen": status["seen"],
+        "sent": status["sent"],
+        "skipped": status["skipped"],
+        "failed": status["failed"],
+        "elapsed_s": round(elapsed_s, 2),
+        "items_per_s": round(status["seen"] / elapsed_s, 1),
+        "klaviyo_requests": summary["by_endpoint"],
+        "klaviyo_throttled": summary["throttled"],
+        "commercetools_requests": reads,
+        "bulk_bodies": bodies,
+        "bytes_per_row": round(body_bytes / max(1, status["sent"])),
+        "ceiling_items_per_s": round(ceiling),
+        "share_of_ceiling": round(status["seen"] / elapsed_s / ceiling, 3),
+        "cpu_s": round(usage.cpu_s, 2),
+        "peak_mb": round(usage.peak_bytes / 1e6),
+        "peak_mb_by_process": {name: round(value / 1e6) for name, value in sorted(usage.peaks.items())},
+    }
+
+
+def _print(figures: dict[str, Any], count: int, workers: int) -> None:
+    requests = Counter({name: sum(answers.values()) for name, answers in figures["klaviyo_requests"].items()})
+    lines = [
+        f"import of {count:,} customers: {figures['status']}, "
+        + ("complete by the simulators' own records" if figures["complete"] else "NOT COMPLETE"),
+        f"  seen {figures['seen']:,} = sent {figures['sent']:,} + skipped {figures['skipped']:,} + failed {figures['failed']:,}",
+        f"  time                 {figures['elapsed_s']:.1f} s",
+        f"  rate                 {figures['items_per_s']:,.0f} items/s",
+        f"  Klaviyo requests     {requests.total():,} ({requests.total() * 1000 / max(1, figures['seen']):.2f} per 1,000 items), "
+        f"{figures['klaviyo_throttled']} answered 429",
+    ]
+    lines += [f"    {name:<44} {number:>8,}" for name, number in requests.most_common()]
+    lines += [
+        f"  share of the ceiling {figures['share_of_ceiling']:.1%} of {figures['ceiling_items_per_s']:,} items/s "
+        f"({BULK_PER_MINUTE} bodies a minute of {figures['bytes_per_row']} bytes a row)",
+        f"  CPU                  {figures['cpu_s']:.1f} s in all processes of the product",
+        f"  peak memory          {figures['peak_mb']} MB in all, "
+        + ", ".join(f"{name} {value} MB" for name, value in figures["peak_mb_by_process"].items()),
+        "how: one run; simulators on the same machine, their CPU not counted; commercetools p50 "
+        f"{READ_P50_MS} ms, p95 {READ_P95_MS} ms; Klaviyo's writes p50 {WRITE_P50_MS} ms, p95 {WRITE_P95_MS} ms, jobs {JOB_SECONDS} s; "
+        f"Klaviyo's documented rate windows enforced; WORKERS={workers}; resident memory sampled every {_SAMPLE_S} s;",
+        f"     {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

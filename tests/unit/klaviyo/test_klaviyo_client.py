@@ -1,0 +1,291 @@
+"""One request to Klaviyo: headers, timeouts, retries, verdicts, counts (decisions.md 2, 4, 5, 17)."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time as real_time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from klaviyo_doubles import Scripted, VirtualTime, client_of, customer, error_body
+
+from shared.budget import Budget, budget_of
+from shared.errors import AuthError, HostDown, Interrupted, PermanentError, RateLimited, SyncError, TransientError
+from shared.klaviyo import limits
+from shared.klaviyo.client import EndpointCount, open_klaviyo
+from shared.klaviyo.limiter import Limiter
+from shared.klaviyo.packing import Body
+from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.requests import (
+    PROFILE_IMPORT,
+    Links,
+    get_import_errors,
+    get_import_job,
+    list_import_jobs,
+    next_cursor,
+    patch_profile,
+    start_profile_import,
+    upsert_profile,
+)
+from shared.klaviyo.verdicts import Conflict, Refused
+
+ROW = customer(1)
+OK = httpx.Response(200, json={"data": {}})
+BODY = Body(PROFILE_IMPORT, (0,), (ROW.encoded,))
+ACCEPTED = httpx.Response(202, json={"data": {"type": "profile-bulk-import-job", "id": "job-1"}})
+
+
+def test_a_request_carries_revision_key_and_json_api_and_no_more() -> None:
+    """Revision pinned in one place; contract paths without a trailing slash."""
+    time, script = VirtualTime(), Scripted([OK])
+    client_of(script, time).send(upsert_profile(ROW.encoded), time.budget())
+    (request,) = script.seen
+    assert (request.method, request.url.path) == ("POST", "/api/profile-import")
+    assert request.headers["authorization"] == "Klaviyo-API-Key pk_sandbox"
+    assert request.headers["revision"] == "2026-07-15"
+    assert request.headers["content-type"] == request.headers["accept"] == "application/vnd.api+json"
+    assert request.content == (
+        b'{"data":{"type":"profile","attributes":{"external_id":"customer-1","email":"customer-1@example.com"}}}'
+    )
+
+
+def test_a_patch_names_the_profile_in_path_and_body() -> None:
+    """Ids are percent-encoded in paths."""
+    request = patch_profile("a/b", ProfileAttributes(first_name="Ann"))
+    assert request.path == "/api/profiles/a%2Fb"
+    assert request.body == b'{"data":{"type":"profile","id":"a/b","attributes":{"first_name":"Ann"}}}'
+
+
+def test_bulk_bodies_are_the_rows_in_their_envelope() -> None:
+    """Rows are joined as they were encoded."""
+    request = start_profile_import(Body(PROFILE_IMPORT, (0, 1), (b'{"n":1}', b'{"n":2}')))
+    assert request.body == (
+        b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[{"n":1},{"n":2}]}}}}'
+    )
+
+
+def test_the_next_page_is_found_by_its_cursor_and_never_by_its_host() -> None:
+    """Links are absolute; only the cursor is taken from them."""
+    link = "https://elsewhere.example.com/api/profile-bulk-import-jobs/j/import-errors?page%5Bcursor%5D=bmV4dA%3D%3D"
+    assert next_cursor(Links(link)) == "bmV4dA=="
+    assert next_cursor(Links()) is None
+    assert ("page[cursor]", "bmV4dA==") in get_import_errors("j", "bmV4dA==").query
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x"), httpx.ReadError("x")])
+def test_no_answer_is_tried_again_and_then_speaks_of_the_host(fault: Exception) -> None:
+    """Four tries here, with growing waits between them."""
+    time, script = VirtualTime(), Scripted([fault])
+    with pytest.raises(HostDown):
+        client_of(script, time, attempts=4).send(upsert_profile(ROW.encoded), time.budget())
+    assert len(script.seen) == 4
+
+
+def test_a_request_whose_answer_was_lost_is_sent_again_as_it_was() -> None:
+    """Every write may run twice, so the same bytes go out."""
+    time, script = VirtualTime(), Scripted([httpx.ReadError("lost"), ACCEPTED])
+    job = client_of(script, time).send(start_profile_import(BODY), time.budget())
+    assert job.id == "job-1"
+    assert script.seen[0].content == script.seen[1].content
+
+
+def test_an_answer_that_cannot_be_read_counts_as_lost() -> None:
+    """A success cut short, or of another shape, is tried again."""
+    time, script = VirtualTime(), Scripted([httpx.Response(202, content=b'{"data":{"id'), httpx.Response(202), ACCEPTED])
+    assert client_of(script, time).send(start_profile_import(BODY), time.budget()).id == "job-1"
+
+
+def test_unknown_and_missing_fields_of_an_answer_are_no_fault() -> None:
+    """Klaviyo adds fields and statuses within a revision."""
+    answer = {"data": {"id": "j", "new": 1, "attributes": {"status": "resting", "more": []}}, "meta": {}}
+    time, script = VirtualTime(), Scripted([httpx.Response(200, json=answer)])
+    job = client_of(script, time).send(get_import_job("j"), time.budget())
+    assert (job.attributes.status, job.ended) == ("resting", False)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_bad_credentials_end_at_once(status: int) -> None:
+    """Another try would not help; the key is in no message."""
+    time, script = VirtualTime(), Scripted([httpx.Response(status, content=error_body({"code": "not_authenticated"}))])
+    with pytest.raises(AuthError) as caught:
+        client_of(script, time).send(upsert_profile(ROW.encoded), time.budget())
+    assert len(script.seen) == 1
+    assert "pk_sandbox" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 404, 413])
+def test_what_is_refused_is_not_sent_again(status: int) -> None:
+    """A 404 of a single profile is about that profile."""
+    time, script = VirtualTime(), Scripted([httpx.Response(status, content=error_body({"code": "invalid"}))])
+    with pytest.raises(Refused):
+        client_of(script, time).send(patch_profile("p", ProfileAttributes()), time.budget())
+    assert len(script.seen) == 1
+
+
+def test_a_404_of_a_collection_is_an_incident() -> None:
+    """Good paths answered 404 during one; nothing may be taken as gone."""
+    time, script = VirtualTime(), Scripted([httpx.Response(404), OK])
+    client_of(script, time).send(upsert_profile(ROW.encoded), time.budget())
+    assert len(script.seen) == 2
+
+
+def test_a_conflict_carries_the_other_profiles_id() -> None:
+    """For the patch that follows."""
+    body = error_body({"code": "duplicate_profile", "meta": {"duplicate_profile_id": "01P"}})
+    time, script = VirtualTime(), Scripted([httpx.Response(409, content=body)])
+    with pytest.raises(Conflict) as caught:
+        client_of(script, time).send(upsert_profile(ROW.encoded), time.budget())
+    assert caught.value.duplicate_profile_id == "01P"
+
+
+def test_redirects_are_not_followed() -> None:
+    """Credentials go to the configured host only."""
+    time = VirtualTime()
+    script = Scripted([httpx.Response(307, headers={"location": "https://elsewhere.example.com/"})])
+    with pytest.raises(TransientError):
+        client_of(script, time, attempts=2).send(upsert_profile(ROW.encoded), time.budget())
+    assert {request.url.host for request in script.seen} == {"klaviyo.test"}
+
+
+def test_a_storm_of_429_costs_time_but_no_attempt() -> None:
+    """Thirty refusals with two attempts allowed: the request still goes through, each wait as asked."""
+    time = VirtualTime()
+    script = Scripted([*[httpx.Response(429, headers={"retry-after": "3"})] * 30, OK])
+    client = client_of(script, time, attempts=2)
+    start = time.monotonic()
+    client.send(upsert_profile(ROW.encoded), time.budget())
+    assert time.monotonic() - start >= 90
+    assert client.counters() == {"upsert_profile": EndpointCount(requests=31, rate_limited=30)}
+
+
+def test_a_429_storm_ends_with_the_budget() -> None:
+    """The last refusal is told when its wait no longer fits."""
+    time, script = VirtualTime(), Scripted([httpx.Response(429, headers={"retry-after": "30"})])
+    with pytest.raises(RateLimited) as caught:
+        client_of(script, time).send(upsert_profile(ROW.encoded), time.budget(100))
+    assert caught.value.retry_after_s == 30
+    assert len(script.seen) == 4
+
+
+def test_timeouts_are_those_of_the_endpoint_cut_to_the_budget() -> None:
+    """Connect 5 s, read 30 s single and 60 s bulk; with 3 s left, 3 s for all of them."""
+    time, script = VirtualTime(), Scripted([OK, ACCEPTED, OK])
+    client = client_of(script, time)
+    client.send(upsert_profile(ROW.encoded), time.budget())
+    client.send(start_profile_import(BODY), time.budget())
+    client.send(upsert_profile(ROW.encoded), time.budget(3))
+    single, bulk, cut = (request.extensions["timeout"] for request in script.seen)
+    assert (single["connect"], single["read"]) == (5.0, 30.0)
+    assert (bulk["connect"], bulk["read"]) == (5.0, 60.0)
+    assert (cut["connect"], cut["read"]) == (3.0, 3.0)
+
+
+def test_a_timeout_that_our_own_deadline_cut_short_is_not_the_hosts_fault() -> None:
+    """The work is interrupted; the host may be well."""
+    time = VirtualTime()
+
+    def hang(request: httpx.Request) -> httpx.Response:
+        time.sleep(request.extensions["timeout"]["read"])
+        raise httpx.ReadTimeout("x")
+
+    with pytest.raises(Interrupted):
+        client_of(hang, time).send(upsert_profile(ROW.encoded), time.budget(10))
+
+
+def test_nothing_is_sent_once_somebody_asked_to_stop() -> None:
+    """The budget is asked before each request."""
+
+    def stop() -> None:
+        raise Interrupted(Interrupted.Cause.STOP)
+
+    time, script = VirtualTime(), Scripted([OK])
+    with pytest.raises(Interrupted):
+        client_of(script, time).send(
+            upsert_profile(ROW.encoded), Budget(time.monotonic() + 100, time.monotonic, time.sleep, stop)
+        )
+    assert script.seen == []
+
+
+def test_a_body_over_the_limit_is_refused_here() -> None:
+    """Klaviyo would answer 413."""
+    time, script = VirtualTime(), Scripted([OK])
+    with pytest.raises(PermanentError) as caught:
+        client_of(script, time).send(upsert_profile(b" " * limits.ROW_BYTES_MOST), time.budget())
+    assert (caught.value.reason, script.seen) == ("body_too_large", [])
+
+
+def test_no_error_holds_the_request() -> None:
+    """httpx's errors carry body and key; ours must not drag them along."""
+    time, script = VirtualTime(), Scripted([httpx.ConnectError("x")])
+    with pytest.raises(SyncError) as caught:
+        client_of(script, time, attempts=1).send(upsert_profile(ROW.encoded), time.budget())
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert not isinstance(error, httpx.HTTPError)
+        error = error.__cause__ or error.__context__
+
+
+def test_counts_are_those_of_all_threads() -> None:
+    """For the benchmark: each request, retries included."""
+    time, script = VirtualTime(), Scripted([OK])
+    client = client_of(script, time)
+
+    def send() -> None:
+        for _ in range(20):
+            client.send(upsert_profile(ROW.encoded), time.budget())
+
+    time.run(*[send] * 4)
+    assert client.counters()["upsert_profile"] == EndpointCount(80, 0)
+
+
+class _Slow(http.server.BaseHTTPRequestHandler):
+    """Announces a long answer and gives one byte each 50 ms."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        try:
+            for _ in range(200):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                real_time.sleep(0.05)
+        except OSError:
+            return
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def slow_server() -> Iterator[str]:
+    """The address of a server that never comes to an end."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_answer_that_trickles_in_does_not_outlast_the_budget(slow_server: str) -> None:
+    """Each byte comes in time; the whole does not."""
+    client = open_klaviyo(base_url=slow_server, api_key="k", limiter=Limiter(), user_agent="test", attempts=1)
+    start = real_time.monotonic()
+    with pytest.raises((Interrupted, HostDown)):
+        client.send(list_import_jobs(), budget_of(0.4))
+    assert real_time.monotonic() - start < 3
+    client.close()
+
+
+def test_the_opened_client_names_the_product_and_keeps_connections() -> None:
+    """One pool per process; a host that does not exist is a host that is down."""
+    client = open_klaviyo(base_url="http://127.0.0.1:1", api_key="k", limiter=Limiter(), user_agent="product/1.0", attempts=1)
+    assert client._http.headers["user-agent"] == "product/1.0"
+    with pytest.raises(HostDown):
+        client.send(list_import_jobs(), budget_of(5))
+    client.close()
