@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.commercetools import custom_objects, fields, graphql, subscriptions
 from sandbox.commercetools.collection import Collection, Resource
+from sandbox.commercetools.condition import Compare
 from sandbox.commercetools.control import control_routes, json_response
 from sandbox.commercetools.errors import ApiError, injected_error, malformed, not_found
 from sandbox.commercetools.expansion import expanded, parse_expansions
 from sandbox.commercetools.fields import Node
-from sandbox.commercetools.predicate import Compare
 from sandbox.commercetools.project import Project, api_kind
 from sandbox.commercetools.query import PageQuery, find, matches, parse_parameters, restricted, whole
 from sandbox.commercetools.settings import Clock, SandboxSettings, http_date
@@ -124,7 +124,7 @@ class _Api:
         def authorize(scopes: tuple[str, ...]) -> None:
             self._authorize(request, scopes)
 
-        result = graphql.answer(raw, self._project.collections, authorize)
+        result = graphql.answer(raw, self._project.collections, authorize, self._project.settings.graphql_max_limit)
         self._project.tally.served.update(result.served)
         return json_response(result.body, result.status)
 

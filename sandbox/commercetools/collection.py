@@ -21,10 +21,11 @@ class Collection:
     """Rows of `kind` (None: none are generated) and whatever was put, replaced or removed since.
 
     Walks ascend or descend by id, or by a time and then by id. Memory: the overlay, and four bytes a row for each
-    time field that was ever walked.
+    time field that was ever walked. `scan_limit` is how many rows one query may look at, None without end.
     """
 
-    def __init__(self, kind: SampleKind | None, seed: int, size: int) -> None:
+    def __init__(self, kind: SampleKind | None, seed: int, size: int, scan_limit: int | None = None) -> None:
+        self.scan_limit = scan_limit
         self._kind = kind
         self._seed = seed
         self._size = size if kind is not None else 0

@@ -26,6 +26,8 @@ from sandbox.commercetools.graphql_schema import EXPANDED, REFERENCES, SDL
 from sandbox.commercetools.kinds import KINDS, ApiKind
 from sandbox.commercetools.query import DEFAULT_LIMIT, find, make_query
 
+_TOO_COMPLEX = "QueryComplexityLimitExceeded"
+
 Collections: TypeAlias = Mapping[str, Collection]
 Authorize: TypeAlias = Callable[[tuple[str, ...]], None]
 
@@ -51,14 +53,18 @@ class GraphAnswer:
 class _Context:
     collections: Collections
     authorize: Authorize
+    max_limit: int | None
     served: dict[str, int] = field(default_factory=dict)
 
     def count(self, kind: ApiKind, number: int) -> None:
         self.served[kind.collection] = self.served.get(kind.collection, 0) + number
 
 
-def answer(raw: bytes, collections: Collections, authorize: Authorize) -> GraphAnswer:
-    """Answer one GraphQL request. Raises ApiError for a body that is not JSON and for a missing scope."""
+def answer(raw: bytes, collections: Collections, authorize: Authorize, max_limit: int | None = None) -> GraphAnswer:
+    """Answer one GraphQL request. Raises ApiError for a body that is not JSON and for a missing scope.
+
+    A page of more than `max_limit` rows counts as too complex; None: the page limit of the API is the only one.
+    """
     try:
         request = msgspec.json.decode(raw, type=GraphRequest)
     except msgspec.DecodeError as unreadable:
@@ -66,7 +72,7 @@ def answer(raw: bytes, collections: Collections, authorize: Authorize) -> GraphA
     document, problems = _checked(request.query)
     if document is None:
         return _refusal(problems)
-    context = _Context(collections, authorize)
+    context = _Context(collections, authorize, max_limit)
     result = execute_sync(
         _schema(),
         document,
@@ -77,7 +83,7 @@ def answer(raw: bytes, collections: Collections, authorize: Authorize) -> GraphA
     errors = result.errors or []
     for error in errors:
         cause = error.original_error
-        if isinstance(cause, ApiError) and cause.status == 403:
+        if isinstance(cause, ApiError) and (cause.status == 403 or cause.code == _TOO_COMPLEX):
             raise cause
         if cause is not None and not isinstance(cause, ApiError | GraphQLError):
             raise cause
@@ -165,6 +171,8 @@ def _page(
         offset=offset or 0,
         with_total=wanted is None or "total" in wanted,
     )
+    if context.max_limit is not None and query.limit > context.max_limit:
+        raise ApiError(400, _TOO_COMPLEX, "The query is too complex.")
     collection = context.collections[kind.collection]
     page = find(collection, query)
     results = [node for node in _fields(info.field_nodes) if node.name.value == "results"]

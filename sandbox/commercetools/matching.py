@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sandbox.commercetools.predicate import (
+from sandbox.commercetools.condition import (
     Compare,
     Contains,
     Defined,

@@ -11,84 +11,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn, TypeAlias
 
+from sandbox.commercetools.condition import (
+    Compare,
+    Contains,
+    Defined,
+    Empty,
+    Every,
+    Literal,
+    Not,
+    OneOf,
+    Predicate,
+    Some,
+    Within,
+)
 from sandbox.commercetools.errors import ApiError, malformed
 from sandbox.commercetools.fields import Field, Leaf, ListOf, Node
 from sandbox.sample.timeline import instant
 
-Literal: TypeAlias = str | int | float | bool
 Variables: TypeAlias = Mapping[str, Sequence[str]]
 
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """All of `parts` hold."""
-
-    parts: "tuple[Predicate, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Some:
-    """At least one of `parts` holds."""
-
-    parts: "tuple[Predicate, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """`part` does not hold."""
-
-    part: "Predicate"
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`name op value`; op is one of `= != < > <= >=`."""
-
-    name: str
-    op: str
-    value: Literal
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """The field's value is one of `values`."""
-
-    name: str
-    values: frozenset[Literal]
-
-
-@dataclass(frozen=True, slots=True)
-class Contains:
-    """The array holds all, or any, of `values`."""
-
-    name: str
-    values: frozenset[Literal]
-    all_of: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Defined:
-    """The field is present."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Empty:
-    """The array is absent or has no element."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """The object at `name`, or any element of the array there, fulfils `part`."""
-
-    name: str
-    part: "Predicate"
-
-
-Predicate: TypeAlias = Every | Some | Not | Compare | OneOf | Contains | Defined | Empty | Within
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -357,14 +298,3 @@ def _moment(name: str, leaf: Leaf, value: str) -> str:
 
 def _mismatch(name: str, leaf: Leaf) -> ApiError:
     return malformed("where", f"The field '{name}' can only be compared with {leaf.value}.")
-
-
-def top_level_fields(predicate: Predicate | None) -> frozenset[str]:
-    """Name the resource's own fields that a predicate looks at."""
-    if predicate is None:
-        return frozenset()
-    if isinstance(predicate, Every | Some):
-        return frozenset[str]().union(*(top_level_fields(part) for part in predicate.parts))
-    if isinstance(predicate, Not):
-        return top_level_fields(predicate.part)
-    return frozenset({predicate.name})

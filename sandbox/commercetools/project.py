@@ -50,7 +50,7 @@ class Project:
         malformed = settings.malformed_emails
         for name, kind in sample_kinds(default_malformed_emails(customers) if malformed is None else malformed).items():
             size = kind.default_size if kind.fixed_size else settings.sizes.get(name, kind.default_size)
-            self.collections[name] = Collection(kind, settings.seed, size)
+            self.collections[name] = Collection(kind, settings.seed, size, settings.scan_limit)
 
     def reset(self) -> None:
         """Return to the state of the start; tokens stay valid."""

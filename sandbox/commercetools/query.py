@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any
 
 from sandbox.commercetools.collection import HEAD_FIELDS, TIME_FIELDS, Collection, Resource, Row
-from sandbox.commercetools.errors import malformed
+from sandbox.commercetools.condition import Every, Predicate, top_level_fields
+from sandbox.commercetools.errors import ApiError, malformed
 from sandbox.commercetools.expansion import Expansion, parse_expansions
 from sandbox.commercetools.fields import Field, Leaf, ListOf, Node
 from sandbox.commercetools.matching import bounds, matcher, named_ids
-from sandbox.commercetools.predicate import Every, Predicate, Variables, parse, top_level_fields
+from sandbox.commercetools.predicate import Variables, parse
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 500
@@ -155,10 +156,19 @@ def _narrowest(collection: Collection, predicate: Predicate | None) -> Iterator[
 
 
 def _matching(collection: Collection, rows: Iterable[Row], predicate: Predicate | None) -> Iterator[Row]:
+    if collection.scan_limit is not None:
+        rows = _in_time(rows, collection.scan_limit)
     match = matcher(predicate)
     if top_level_fields(predicate) <= HEAD_FIELDS:
         return (row for row in rows if match(row[0]))
     return ((resource, None) for row in rows if match(resource := collection.full(row)))
+
+
+def _in_time(rows: Iterable[Row], limit: int) -> Iterator[Row]:
+    for number, row in enumerate(rows):
+        if number >= limit:
+            raise ApiError(400, "QueryTimedOut", "The query timed out.")
+        yield row
 
 
 def _sorted(collection: Collection, rows: Iterator[Row], sort: tuple[SortKey, ...]) -> Iterator[Row]:
@@ -196,7 +206,7 @@ def _sort_key(text: str, shape: Node) -> SortKey:
         if not isinstance(field, Node) or name not in field.fields:
             raise malformed("sort", f"The field '{words[0]}' does not exist.")
         field = field.fields[name]
-    if isinstance(field, Node):
+    if isinstance(field, Node | ListOf):
         raise malformed("sort", f"The field '{words[0]}' cannot be sorted by.")
     return SortKey(path, len(words) == 2 and words[1].lower() == "desc")
 

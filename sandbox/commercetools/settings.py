@@ -21,6 +21,8 @@ class SandboxSettings:
     default size. `scopes` are what the API client was granted, without the project key. `create_with_version` says
     what a custom object draft with a version does when there is no such object, which the vendor does not document:
     True creates it (the reading of the reference that is harder on a client), False answers 409.
+    `scan_limit`: a query that looks at more rows than this is answered 400 QueryTimedOut, as the vendor does after 20 s.
+    `graphql_max_limit`: a larger page is answered 400 QueryComplexityLimitExceeded; the vendor's ceiling is not public.
     `unreachable_topics` are Pub/Sub topics to which the test notification cannot be delivered.
     """
 
@@ -33,6 +35,8 @@ class SandboxSettings:
     sizes: dict[str, int] = field(default_factory=dict)
     malformed_emails: int | None = None
     create_with_version: bool = True
+    scan_limit: int | None = None
+    graphql_max_limit: int | None = None
     unreachable_topics: frozenset[str] = frozenset()
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,7 @@ from sandbox.ledger import Entry
 _METHODS: Final = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 _JSON_TYPES: Final = ("application/vnd.api+json", "application/json")
 _UNKNOWN: Final = "(unknown)"
+_IDLE_S: Final = 0.05
 _ANY_BODY: Final = BodyLimit()
 
 
@@ -63,7 +65,14 @@ def create_app(
         seq = ledger.next_seq()
         ledger.request(Entry(seq, now, seen.method, seen.path, seen.endpoint, seen.status, 0, (), seen.kind))
 
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(_work_off(account))
+        yield
+        task.cancel()
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[
             *control_routes(account),
             *fault_routes(account.faults),
@@ -82,6 +91,13 @@ def create_app(
     )
     app.state.account = account
     return app
+
+
+async def _work_off(account: Account) -> None:
+    """Do due work while a server runs, so that the first look after a long silence need not wait for all of it."""
+    while True:
+        await account.backlog.settle(account.clock())
+        await asyncio.sleep(_IDLE_S)
 
 
 def _endpoint_key(contract: Contract, scope: Scope) -> str:

@@ -1,7 +1,7 @@
-"""Asynchronous work, done when its time has come and somebody looks: no background task, no blocking of the loop.
+"""Asynchronous work, done when its time has come, without blocking the loop.
 
 A job's state follows from the clock. Its rows are applied in slices, a few at every request (`nudge`) and all that
-are due before an answer that depends on them (`settle`).
+are due before an answer that depends on them (`settle`); a server also settles while nobody asks.
 """
 
 import asyncio

@@ -4,9 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.klaviyo.answers import Answer, RefusedError, refuse
+from sandbox.klaviyo.answers import Answer, Problem, RefusedError, refuse
 from sandbox.klaviyo.backlog import SLICE_ROWS, Step
 from sandbox.klaviyo.jobs import Job, RowFailure, get_job, job_resource, job_url, list_jobs
+from sandbox.klaviyo.limits import MAX_PROFILE_BYTES
 from sandbox.klaviyo.profile_api import CONFLICT_DETAIL, profile_resource
 from sandbox.klaviyo.profiles import Kind, Profile
 from sandbox.klaviyo.queries import page_links, position_of
@@ -50,6 +51,9 @@ def bulk_import_profiles(call: Call) -> Answer:
     settings = call.account.settings
     rules = IdentifierRules(bulk=True, unsupported=settings.unsupported_phone_prefixes, echo=settings.echo_values)
     problems = rules.check_rows(rows, _ROWS)
+    for i, row_json in enumerate(_decode_rows(call.raw).data.attributes.profiles.data):
+        if memoryview(row_json).nbytes > MAX_PROFILE_BYTES:
+            problems.append(Problem("A profile may have at most 100KB.", f"{_ROWS}/{i}"))
     if problems:
         raise RefusedError(400, problems)
     job = call.account.jobs.add(call, KIND, len(rows))
@@ -100,7 +104,6 @@ def get_errors(call: Call) -> Answer:
                 "source": {"pointer": failure.pointer},
                 "original_payload": msgspec.json.decode(failure.payload),
             },
-            "links": {"self": url},
         }
         for i, failure in enumerate(page)
     ]

@@ -49,7 +49,9 @@ def parse_query(operation: Operation, query_string: str) -> Query:
     pairs = parse_qsl(query_string, keep_blank_values=True)
     given = dict(pairs)
     if len(given) != len(pairs):
-        raise refuse(400, "A query parameter is given twice.", parameter=pairs[0][0])
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise refuse(400, "A query parameter is given twice.", parameter=twice)
     fields: dict[str, frozenset[str]] = {}
     lists: dict[str, frozenset[str]] = {}
     page_size = operation.query.get("page[size]", {}).get("default", 100)

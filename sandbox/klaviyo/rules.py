@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-
 from sandbox.klaviyo.answers import Problem
 from sandbox.klaviyo.limits import (
     MAX_ERRORS_PER_ANSWER,
@@ -15,7 +13,6 @@ from sandbox.klaviyo.limits import (
     MAX_EVENT_PROPERTIES,
     MAX_EXTERNAL_ID_CHARS,
     MAX_METRIC_NAME_CHARS,
-    MAX_PROFILE_BYTES,
     MAX_STRING_BYTES,
 )
 
@@ -76,12 +73,10 @@ class IdentifierRules:
             problems.append(Problem(_NO_IDENTIFIER, f"{pointer}/attributes"))
 
     def check_rows(self, rows: list[dict[str, Any]], pointer: str) -> list[Problem]:
-        """Problems of many rows, each at most MAX_PROFILE_BYTES; stops once an answer can hold no more."""
+        """Problems of many rows; stops once an answer can hold no more."""
         problems: list[Problem] = []
         for i, row in enumerate(rows):
             self.check(row, f"{pointer}/{i}", problems)
-            if len(msgspec.json.encode(row)) > MAX_PROFILE_BYTES:
-                problems.append(Problem("Profile exceeds the maximum size of 100KB.", f"{pointer}/{i}"))
             if len(problems) >= MAX_ERRORS_PER_ANSWER:
                 break
         return problems

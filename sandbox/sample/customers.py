@@ -104,7 +104,7 @@ def _email(person: tuple[str, str, str, str], roll: tuple[int, ...], index: int,
     if choice < 10:
         return f"{first}.o'{last}.{index}@{domain}"
     if choice == 10:
-        return f"{first}.{last}.{'long-' * 8}{index}@sub.department.{domain}"
+        return f"{first}.{last}.{'long-' * 5}{index}@sub.department.{domain}"
     return f"{first}.{last}.{index}@{domain}"
 
 

@@ -151,7 +151,7 @@ def _new_run(app: ImportApp, kind: Kind, run_id: str, options: RunOptions, budge
         total, ranges = None, [IdRange(index=0)]
     else:
         total = count_items(app, kind, options, budget)
-        ranges = plan.id_ranges(plan.range_count(total, plan.BATCH_SIZES[kind]), options.start_id)
+        ranges = plan.id_ranges(plan.range_count(total), options.start_id)
     now = app.now()
     run = Run(
         run_id=run_id,

@@ -15,17 +15,17 @@ BATCH_SIZES: Mapping[Kind, int] = {
 """Items a batch holds at most: what one request to Klaviyo takes, or a few of them."""
 
 MOST_RANGES = 16
+RANGE_ITEMS = 1_000
+"""Fewer items than this are not worth a range of their own: two pages of ids, one small request to Klaviyo."""
+
 _ID_SPACE = 1 << 128
 
 
-def range_count(total: int | None, batch_size: int) -> int:
-    """How many ranges to scan in parallel: none beside the first for a few items, one for each half batch up to 16.
-
-    An unknown `total` is taken as large.
-    """
+def range_count(total: int | None) -> int:
+    """How many ranges are scanned in parallel: one for each `RANGE_ITEMS` items, up to 16; an unknown `total` is taken as large."""
     if total is None:
         return MOST_RANGES
-    return max(1, min(MOST_RANGES, -(-total * 2 // batch_size)))
+    return max(1, min(MOST_RANGES, -(-total // RANGE_ITEMS)))
 
 
 def id_ranges(count: int, start_id: str | None = None) -> list[IdRange]:

@@ -9,6 +9,7 @@ from shared.commercetools.client import open_commercetools
 from shared.commercetools.lock import Free, Held, ImportLock, LockState
 from shared.errors import SyncError
 from shared.settings import Settings
+from shared.version import USER_AGENT
 
 BUDGET_S = 60.0
 
@@ -30,6 +31,7 @@ def import_lock(settings: Settings) -> ImportLock:
             client_id=project.client_id,
             secret=project.client_secret.reveal(),
             scopes=project.scopes,
+            user_agent=USER_AGENT,
         )
     )
 

@@ -173,7 +173,9 @@ class ImportLock:
         """
         try:
             custom_objects.put(self._client, CONTAINER, KEYS[kind], _FREE, version=None if blindly else 0, budget=budget)
-        except (VersionConflict, PermanentError):
+        except VersionConflict:
+            return 1
+        except PermanentError:
             if blindly:
                 raise
             return 1

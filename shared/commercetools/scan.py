@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """A row that is not what the API documents: its id and where it differs (`addresses[...].country`), no value."""
+    """A row that is not what the API documents: its id and where it differs (`addresses[0].country`), no value."""
 
     id: str
     field_path: str
@@ -154,15 +154,16 @@ def pages(
 def by_ids(
     client: CommercetoolsClient,
     kind: ResourceKind[T],
-    ids: Sequence[str],
+    ids: Collection[str],
     *,
     budget: Budget,
     on_forbidden: Callable[[Forbidden], None] = lambda _error: None,
 ) -> Iterator[Page[T]]:
-    """The resources with these ids, a hundred a request; ids that do not exist (any more) are simply not there."""
+    """The resources with these ids, in id order, a hundred a request; those that do not exist are simply not there."""
     reader = _Reader(client, kind, IDS_PER_GET, budget, on_forbidden)
-    for start in range(0, len(ids), IDS_PER_GET):
-        fetched = reader.page(Filter(ids=tuple(ids[start : start + IDS_PER_GET])))
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), IDS_PER_GET):
+        fetched = reader.page(Filter(ids=tuple(ordered[start : start + IDS_PER_GET])))
         if fetched.rows:
             yield fetched.rows
 
@@ -226,7 +227,7 @@ class _Reader(Generic[T]):
 
 
 def field_path(error: msgspec.ValidationError) -> str:
-    """Where a value has the wrong type, such as `addresses[...].country`; never the value, which the message may hold."""
+    """Where a value has the wrong type, such as `addresses[0].country`; never the value, which the message may hold."""
     found = _PLACE.fullmatch(str(error))
     return found[1].lstrip(".") if found and found[1] else "(whole)"
 

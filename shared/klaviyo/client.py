@@ -83,9 +83,7 @@ class KlaviyoClient:
             raise PermanentError("body_too_large", host=Host.KLAVIYO, status=413)
 
         def on_retry(error: TransientError, wait_s: float) -> None:
-            _log.warning(
-                "klaviyo is asked again", endpoint=endpoint.name, reason=_reason_of(error), wait_s=round(wait_s, 2)
-            )
+            _log.warning("klaviyo is asked again", endpoint=endpoint.name, reason=_reason_of(error), wait_s=round(wait_s, 2))
 
         return call_with_retries(
             lambda: self._once(request, budget), budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng

@@ -197,7 +197,9 @@ class Child:
             for line in stderr:
                 text = line.decode(errors="replace").rstrip("\n")
                 self._lines.append(text)
-                sys.stderr.write(text + "\n")
+                # Our own standard error may be closed; the child must not block on a pipe that nobody empties.
+                with contextlib.suppress(OSError, ValueError):
+                    sys.stderr.write(text + "\n")
 
     def _bury(self, now: float, code: int) -> None:
         was_early = self.url is None or now - self._started_at < EARLY_S

@@ -11,7 +11,7 @@ from shared import logs
 from shared.access import refuse_unguarded_bind
 from shared.bulk.ports import Topic
 from shared.errors import ConfigError, Problem, SyncError
-from shared.local.children import CannotListen, Child, ChildGaveUp, ChildSpec, check_port
+from shared.local.children import CannotListen, Child, ChildSpec, check_port
 from shared.local.pump import Pump, Route, loopback_client
 from shared.local.single import AlreadyServing, only_one
 from shared.local.supervisor import Say, StopRequests, stop_signals, supervise

@@ -42,7 +42,7 @@ _NUMBERS = """
 FIELDS = frozenset(f"{_IDS} {_CODES} {_NUMBERS}".split())
 
 # Any other key with one of these endings may hold a number.
-_NUMERIC_ENDINGS = ("_s", "_ms", "_bytes", "_count", "_total")
+NUMERIC_ENDINGS = ("_s", "_ms", "_bytes", "_count", "_total")
 
 _ERROR_KEYS = ("exc_info", "error", "exc")
 _MAX_FRAMES = 30
@@ -72,7 +72,8 @@ def scrub(text: str) -> str:
 
     A second line of defence, for texts that are constants or our own messages; it cannot know a person's name.
     """
-    return " ".join(_TELLTALES.sub(_REMOVED, text[: _MAX_TEXT_CHARS * 2]).split())[:_MAX_TEXT_CHARS]
+    line = " ".join(_TELLTALES.sub(_REMOVED, text[: _MAX_TEXT_CHARS * 2]).split())[:_MAX_TEXT_CHARS]
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ _UNSAFE = _Unsafe.UNSAFE
 
 
 def _may_hold(key: str, value: object) -> bool:
-    return key in FIELDS or (isinstance(value, int | float) and key.endswith(_NUMERIC_ENDINGS))
+    return key in FIELDS or (isinstance(value, int | float) and key.endswith(NUMERIC_ENDINGS))
 
 
 def _safe_value(value: object) -> Any:

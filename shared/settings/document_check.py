@@ -48,7 +48,7 @@ _KEY_SLIP = 0.6
 def check_document(document: object) -> tuple[SyncDocument, list[Problem]]:
     """The document over the defaults (objects merged deeply, lists replaced whole), and every problem found.
 
-    A problem of the document as a whole has no `field`. With problems, the document is that of the defaults alone and must not be used.
+    A problem of the document as a whole has no `field`. With problems, the document is that of the defaults and must not be used.
     """
     if not isinstance(document, dict):
         return SyncDocument(), [Problem("", f"must be a JSON object, not {_kind(document)}")]

@@ -9,15 +9,13 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.errors import ConfigError, Problem
 from shared.settings.document import SyncDocument
 from shared.settings.document_check import check_document
-from shared.settings.environment import BY_NAME, IGNORED_NAMES, KNOWN_NAMES, OUR_PREFIXES
-from shared.settings.hosts import is_host, url_fault
+from shared.settings.hosts import is_host
 from shared.settings.model import (
     AccessSettings,
     AppType,
@@ -39,20 +37,17 @@ from shared.settings.model import (
     serves_realtime,
 )
 from shared.settings.nearest import nearest
+from shared.settings.reader import SLIP, Reader
 from shared.settings.secret import Secret
 
-E = TypeVar("E", bound=StrEnum)
-
 _TEMPLATE_TOKENS = ("productSlug", "productId", "productKey", "sku")
-_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _PUBLIC_KEY = re.compile("[A-Za-z0-9]{6}")
-_VARIABLE_SLIP = 0.8
 _LONGEST_DEADLINE_S = 3600  # no invocation on Google Cloud may last longer
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings that `environ` (absent: this process's environment) describes. Raises ConfigError with every problem."""
-    reader = _Reader(os.environ if environ is None else environ)
+    reader = Reader(os.environ if environ is None else environ)
     settings = Settings(
         commercetools=_commercetools(reader),
         klaviyo=_klaviyo(reader),
@@ -73,7 +68,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def load_logging(environ: Mapping[str, str] | None = None) -> LoggingSettings:
     """How to log before, or in spite of, everything else: what cannot be read counts as absent. Never raises."""
-    return _logging(_Reader(os.environ if environ is None else environ))
+    return _logging(Reader(os.environ if environ is None else environ))
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
@@ -89,97 +84,7 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
     return {**values, **os.environ}
 
 
-class _Reader:
-    """Reads variables by the table's defaults and collects the problems; a faulty value reads as a harmless stand-in."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[Problem] = []
-
-    def fault(self, name: str, message: str) -> None:
-        self.problems.append(Problem(name, message))
-
-    def given(self, name: str) -> str:
-        """What is set, without surrounding space; empty counts as not set."""
-        return self._environ.get(name, "").strip()
-
-    def text(self, name: str) -> str:
-        variable = BY_NAME[name]
-        value = self.given(name)
-        if variable.also and (other := self.given(variable.also)):
-            if value and " ".join(value.split()) != " ".join(other.split()):
-                self.fault(name, f"and {variable.also} are both set and differ; remove one of them")
-            value = value or other
-        if not value and variable.required:
-            self.fault(name, f"is missing; set it to {_article(variable.form)}{_like(variable.example)}")
-        return value or variable.default
-
-    def matching(self, name: str, pattern: str, form: str) -> str:
-        value = self.text(name)
-        if value and not re.fullmatch(pattern, value):
-            self.fault(name, f"must be {form}")
-        return value
-
-    def header_text(self, name: str) -> str:
-        """A text that travels in an HTTP header."""
-        value = self.text(name)
-        if value and not re.fullmatch("[!-~]+", value):
-            self.fault(name, "has spaces, line breaks or characters outside ASCII inside it; copy it again")
-        return value
-
-    def secret(self, name: str) -> Secret | None:
-        value = self.header_text(name)
-        return Secret(value) if value else None
-
-    def url(self, name: str) -> str:
-        value = self.text(name)
-        if value and (fault := url_fault(value)):
-            self.fault(name, fault)
-        return value.rstrip("/")
-
-    def number(self, name: str, *, above: float, up_to: float) -> float:
-        try:
-            value = float(self.text(name))
-        except ValueError:
-            value = above
-        if not above < value <= up_to:
-            self.fault(name, f"must be a number above {above:g}, up to {up_to:g}")
-            return 1.0
-        return value
-
-    def whole(self, name: str, lowest: int, highest: int) -> int:
-        value = self.text(name)
-        if not re.fullmatch("[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
-            self.fault(name, f"must be a whole number from {lowest} to {highest}")
-            return lowest
-        return int(value)
-
-    def flag(self, name: str) -> bool:
-        value = self.text(name).casefold()
-        if value not in _TRUE | _FALSE:
-            self.fault(name, "must be true or false")
-        return value in _TRUE
-
-    def choice(self, name: str, choices: type[E]) -> E | None:
-        value = self.text(name)
-        try:
-            return choices(value) if value else None
-        except ValueError:
-            names = [choice.value for choice in choices]
-            meant = nearest(value, names, cutoff=_VARIABLE_SLIP)
-            self.fault(name, f"must be one of {', '.join(names)}{f'; did you mean {meant}?' if meant else ''}")
-            return None
-
-    def refuse_misspelt_names(self) -> None:
-        """A variable that looks like ours but is not would be ignored without a word."""
-        for name in sorted(self._environ):
-            if name in KNOWN_NAMES or name in IGNORED_NAMES or not name.startswith(OUR_PREFIXES):
-                continue
-            if meant := nearest(name, sorted(KNOWN_NAMES), cutoff=_VARIABLE_SLIP):
-                self.fault(name, f"is not a variable of ours; did you mean {meant}?")
-
-
-def _commercetools(reader: _Reader) -> CommercetoolsSettings:
+def _commercetools(reader: Reader) -> CommercetoolsSettings:
     client_id, client_secret = _api_client(reader)
     return CommercetoolsSettings(
         api_url=reader.url("CT_API_URL"),
@@ -191,7 +96,7 @@ def _commercetools(reader: _Reader) -> CommercetoolsSettings:
     )
 
 
-def _api_client(reader: _Reader) -> tuple[str, str]:
+def _api_client(reader: Reader) -> tuple[str, str]:
     text = reader.text("CT_API_CLIENT")
     if not text:
         return "", ""
@@ -214,7 +119,7 @@ def _api_client(reader: _Reader) -> tuple[str, str]:
     return found["clientId"], found["secret"]
 
 
-def _klaviyo(reader: _Reader) -> KlaviyoSettings:
+def _klaviyo(reader: Reader) -> KlaviyoSettings:
     key = reader.header_text("KLAVIYO_AUTH_KEY")
     if _PUBLIC_KEY.fullmatch(key):
         reader.fault("KLAVIYO_AUTH_KEY", "looks like the public key; use a private key, which begins with pk_")
@@ -225,7 +130,7 @@ def _klaviyo(reader: _Reader) -> KlaviyoSettings:
     )
 
 
-def _mapping(reader: _Reader) -> MappingSettings:
+def _mapping(reader: Reader) -> MappingSettings:
     return MappingSettings(
         product_url_template=_url_template(reader),
         preferred_locale=reader.matching(
@@ -238,21 +143,21 @@ def _mapping(reader: _Reader) -> MappingSettings:
     )
 
 
-def _url_template(reader: _Reader) -> str:
+def _url_template(reader: Reader) -> str:
     name = "PRODUCT_URL_TEMPLATE"
     template = reader.text(name)
     known = ", ".join(f"{{{{{token}}}}}" for token in _TEMPLATE_TOKENS)
     for token in re.findall(r"\{\{([^{}]*)\}\}", template):
         if token in _TEMPLATE_TOKENS:
             continue
-        meant = nearest(token.strip(), _TEMPLATE_TOKENS, cutoff=_VARIABLE_SLIP)
+        meant = nearest(token.strip(), _TEMPLATE_TOKENS, cutoff=SLIP)
         reader.fault(name, f"has an unknown token; {f'did you mean {{{{{meant}}}}}?' if meant else f'known: {known}'}")
     if re.search(r"\{\{|\}\}", re.sub(r"\{\{[^{}]*\}\}", "", template)):
         reader.fault(name, f"has braces that do not match; known tokens: {known}")
     return template
 
 
-def _document(reader: _Reader) -> SyncDocument:
+def _document(reader: Reader) -> SyncDocument:
     ours, older = "SYNC_CONFIG", "NODE_CONFIG"
     name = ours if reader.given(ours) else older
     text = reader.given(name)
@@ -280,7 +185,7 @@ def _document(reader: _Reader) -> SyncDocument:
     return document
 
 
-def _serve(reader: _Reader) -> ServeSettings:
+def _serve(reader: Reader) -> ServeSettings:
     serve = ServeSettings(
         app_type=reader.choice("APP_TYPE", AppType),
         connect_env=reader.matching("CONNECT_ENV", "[A-Za-z0-9_-]{1,200}", "letters, digits, - and _ only"),
@@ -296,7 +201,7 @@ def _serve(reader: _Reader) -> ServeSettings:
     return serve
 
 
-def _access(reader: _Reader) -> AccessSettings:
+def _access(reader: Reader) -> AccessSettings:
     access = AccessSettings(
         bulk_import_api_key=reader.secret("BULK_IMPORT_API_KEY"),
         push_service_account=reader.matching(
@@ -311,7 +216,7 @@ def _access(reader: _Reader) -> AccessSettings:
     return access
 
 
-def _state(reader: _Reader) -> StateSettings:
+def _state(reader: Reader) -> StateSettings:
     return StateSettings(
         state_backend=reader.choice("STATE_BACKEND", StateBackend) or StateBackend.SQLITE,
         queue_backend=reader.choice("QUEUE_BACKEND", QueueBackend) or QueueBackend.SQLITE,
@@ -320,14 +225,14 @@ def _state(reader: _Reader) -> StateSettings:
     )
 
 
-def _budgets(reader: _Reader) -> BudgetSettings:
+def _budgets(reader: Reader) -> BudgetSettings:
     return BudgetSettings(
         realtime_deadline_s=reader.number("REALTIME_DEADLINE_S", above=0, up_to=_LONGEST_DEADLINE_S),
         worker_deadline_s=reader.number("WORKER_DEADLINE_S", above=0, up_to=_LONGEST_DEADLINE_S),
     )
 
 
-def _logging(reader: _Reader) -> LoggingSettings:
+def _logging(reader: Reader) -> LoggingSettings:
     default = LogFormat.JSON if reader.text("K_SERVICE") else LogFormat.TEXT
     return LoggingSettings(
         level=reader.choice("LOG_LEVEL", LogLevel) or LogLevel.INFO,
@@ -335,20 +240,10 @@ def _logging(reader: _Reader) -> LoggingSettings:
     )
 
 
-def _connect(reader: _Reader) -> ConnectSettings:
+def _connect(reader: Reader) -> ConnectSettings:
     return ConnectSettings(
         destination=reader.choice("CONNECT_SUBSCRIPTION_DESTINATION", SubscriptionDestination),
         gcp_topic_name=reader.text("CONNECT_GCP_TOPIC_NAME"),
         gcp_project_id=reader.text("CONNECT_GCP_PROJECT_ID"),
         aws_topic_arn=reader.text("CONNECT_AWS_TOPIC_ARN"),
     )
-
-
-def _article(form: str) -> str:
-    if form == "scopes, separated by spaces" or form.startswith("`") or form in ("text", "JSON"):
-        return form
-    return f"{'an' if form[0] in 'aeio' else 'a'} {form}"
-
-
-def _like(example: str) -> str:
-    return f", like {example}" if example else ""

@@ -149,7 +149,6 @@ def test_a_refused_token_is_forgotten_only_while_it_is_the_newest(project: FakeP
         (403, "access_denied", "CT_API_CLIENT"),
         (400, "invalid_scope", "CT_SCOPES"),
         (404, "ResourceNotFound", "CT_AUTH_URL"),
-        (302, "Moved", "CT_AUTH_URL"),
     ],
 )
 def test_refused_credentials_are_a_matter_for_a_person(project: FakeProject, status: int, code: str, shown: str) -> None:

@@ -45,7 +45,7 @@ def _error(status: int, body: bytes = b"", kind: PathKind = PathKind.SINGLE, *, 
         (503, PathKind.SINGLE, HostDown),
         (504, PathKind.COLLECTION, HostDown),
         (522, PathKind.SINGLE, HostDown),
-        (302, PathKind.SINGLE, PermanentError),
+        (302, PathKind.SINGLE, TransientError),
         (413, PathKind.COLLECTION, PermanentError),
     ],
 )
@@ -124,9 +124,7 @@ def test_a_success_is_no_refusal() -> None:
     assert refusal_of(201, b"") is None
 
 
-@pytest.mark.parametrize(
-    ("status", "overloaded"), [(429, True), (502, True), (503, True), (500, False), (504, False), (404, False)]
-)
+@pytest.mark.parametrize(("status", "overloaded"), [(429, True), (502, True), (503, True), (500, False), (404, False)])
 def test_only_some_refusals_speak_of_overload(status: int, overloaded: bool) -> None:
     """429, 502 and 503 ask for fewer requests at once."""
     refusal = refusal_of(status, b"")

@@ -100,9 +100,9 @@ class InProcess(httpx.BaseTransport):
                 raise httpx.ReadError("dropped") from error
 
     async def _respond(self, request: httpx.Request) -> httpx.Response:
-        response = await self._transport.handle_async_request(httpx.Request(
-            request.method, request.url, headers=request.headers, content=request.read()
-        ))
+        response = await self._transport.handle_async_request(
+            httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+        )
         body = await response.aread()
         return httpx.Response(response.status_code, headers=response.headers, content=body)
 

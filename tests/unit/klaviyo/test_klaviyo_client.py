@@ -61,9 +61,7 @@ def test_a_patch_names_the_profile_in_path_and_body() -> None:
 def test_bulk_bodies_are_the_rows_in_their_envelope() -> None:
     """Rows are joined as they were encoded."""
     request = start_profile_import(Body(PROFILE_IMPORT, (0, 1), (b'{"n":1}', b'{"n":2}')))
-    assert request.body == (
-        b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[{"n":1},{"n":2}]}}}}'
-    )
+    assert request.body == (b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[{"n":1},{"n":2}]}}}}')
 
 
 def test_the_next_page_is_found_by_its_cursor_and_never_by_its_host() -> None:
@@ -74,7 +72,9 @@ def test_the_next_page_is_found_by_its_cursor_and_never_by_its_host() -> None:
     assert ("page[cursor]", "bmV4dA==") in get_import_errors("j", "bmV4dA==").query
 
 
-@pytest.mark.parametrize("fault", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x"), httpx.ReadError("x")])
+@pytest.mark.parametrize(
+    "fault", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x"), httpx.ReadError("x")]
+)
 def test_no_answer_is_tried_again_and_then_speaks_of_the_host(fault: Exception) -> None:
     """Four tries here, with growing waits between them."""
     time, script = VirtualTime(), Scripted([fault])

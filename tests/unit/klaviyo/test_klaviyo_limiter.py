@@ -18,6 +18,7 @@ from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.limits import Endpoint
 
 SMALL = Endpoint("small", "POST", "/small", burst=3, steady=8)
+SWIFT = Endpoint("swift", "POST", "/swift", burst=3, steady=60)
 JOBS = limits.IMPORT_PROFILES
 UPSERT = limits.UPSERT_PROFILE
 
@@ -34,12 +35,13 @@ def send_times(limiter: Limiter, endpoint: Endpoint, time: VirtualTime, count: i
 
 @settings(max_examples=60, deadline=None)
 @given(
+    endpoint=st.sampled_from([SMALL, SWIFT]),
     offsets=st.tuples(st.floats(0, 1), st.floats(0, 60)),
     latencies=st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=12),
     threads=st.integers(1, 4),
 )
 def test_no_second_and_no_minute_of_the_server_ever_holds_too_much(
-    offsets: tuple[float, float], latencies: list[tuple[float, float]], threads: int
+    endpoint: Endpoint, offsets: tuple[float, float], latencies: list[tuple[float, float]], threads: int
 ) -> None:
     """However the server's windows are aligned, whatever the way there and back takes, from however many threads."""
     time = VirtualTime()
@@ -50,7 +52,7 @@ def test_no_second_and_no_minute_of_the_server_ever_holds_too_much(
         def send() -> None:
             for number in range(first, 24, threads):
                 there_s, back_s = latencies[number % len(latencies)]
-                permit = limiter.acquire(SMALL, time.budget())
+                permit = limiter.acquire(endpoint, time.budget())
                 time.sleep(there_s)
                 arrived = time.monotonic()
                 seconds[math.floor(arrived + offsets[0])] += 1
@@ -62,8 +64,25 @@ def test_no_second_and_no_minute_of_the_server_ever_holds_too_much(
 
     time.run(*(sender(first) for first in range(threads)))
     assert sum(minutes.values()) == 24
-    assert max(seconds.values()) <= SMALL.burst
-    assert max(minutes.values()) <= SMALL.steady
+    assert max(seconds.values()) <= endpoint.burst
+    assert max(minutes.values()) <= endpoint.steady
+
+
+def test_a_request_counts_from_its_answer_since_it_may_have_arrived_just_before() -> None:
+    """Three that were long on their way and three that were not must not meet within one second at the server."""
+    time = VirtualTime()
+    limiter = Limiter(monotonic=time.monotonic)
+    arrived: list[float] = []
+
+    def send_twice() -> None:
+        for there_s in (0.9, 0.0):
+            permit = limiter.acquire(SWIFT, time.budget())
+            time.sleep(there_s)
+            arrived.append(time.monotonic())
+            limiter.observe(permit, 200, {})
+
+    time.run(send_twice, send_twice, send_twice)
+    assert min(arrived[3:]) - max(arrived[:3]) >= 1
 
 
 def test_the_first_half_of_a_minute_goes_in_bursts_and_the_second_evenly() -> None:
@@ -164,7 +183,7 @@ def test_an_answer_that_was_under_way_before_the_pause_does_not_end_it() -> None
 
 
 def test_a_429_without_a_time_or_with_zero_pauses_a_second() -> None:
-    """"Available in 0 seconds" is followed by another refusal."""
+    """ "Available in 0 seconds" is followed by another refusal."""
     for headers in ({}, {"retry-after": "0"}, {"retry-after": "soon"}):
         time = VirtualTime()
         limiter = Limiter(monotonic=time.monotonic)
@@ -186,6 +205,15 @@ def test_what_others_used_of_the_minute_is_believed() -> None:
     times = send_times(limiter, JOBS, time, 3)
     assert times[1] < 40
     assert times[2] == 40
+
+
+def test_requests_under_way_may_be_missing_from_the_servers_count() -> None:
+    """One is left by the first answer, and one is under way: a third has to wait."""
+    time = VirtualTime()
+    limiter = Limiter(monotonic=time.monotonic)
+    first, _second = limiter.acquire(JOBS, time.budget()), limiter.acquire(JOBS, time.budget())
+    limiter.observe(first, 202, quota(1, 40))
+    assert send_times(limiter, JOBS, time, 1) == [40]
 
 
 def test_a_server_that_sees_more_left_than_we_do_changes_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_bodies_keep_all_limits_and_every_row_stands_in_exactly_one_or_is_named(
 def test_a_body_is_closed_only_when_the_next_row_would_not_fit(rows: list[bytes], limits: PackLimits) -> None:
     """Packing is greedy: no body could have taken the first row of the next one."""
     bodies = [one for one in pack(iter(rows), ENVELOPE, limits) if isinstance(one, Body)]
-    for body, following in zip(bodies, bodies[1:], strict=False):
+    for body, following in pairwise(bodies):
         full = len(body.rows) == limits.rows_most
         assert full or body.size_bytes + 1 + len(following.rows[0]) > limits.body_bytes_most
 

@@ -38,7 +38,9 @@ def test_a_pointer_names_row_and_field(pointer: str, row: int | None, field: str
 
 def test_a_conflict_names_the_other_profile() -> None:
     """`meta.duplicate_profile_id` is kept."""
-    body = error_body({"code": "duplicate_profile", "meta": {"duplicate_profile_id": "01ABC"}, "source": {"pointer": "/data/attributes"}})
+    body = error_body(
+        {"code": "duplicate_profile", "meta": {"duplicate_profile_id": "01ABC"}, "source": {"pointer": "/data/attributes"}}
+    )
     assert refusals_of(body) == (Refusal("duplicate_profile", "/data/attributes", duplicate_profile_id="01ABC"),)
 
 

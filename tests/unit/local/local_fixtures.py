@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import psutil
+
 # Appends what it was asked to a file beside it, waits as long as a file tells it, and answers as another file tells it.
 TINY_FUNCTION = """
 import json, os, pathlib, time
@@ -49,6 +51,14 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
         assert time.monotonic() < until, f"not within {timeout_s} s"
         time.sleep(0.02)
     return value
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process still runs; one that ended and was not waited for by its parent does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass

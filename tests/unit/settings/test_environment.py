@@ -1,7 +1,6 @@
 """The environment: one frozen object, or one error with every problem (configuration.md "Environment")."""
 
 import copy
-import dataclasses
 import json
 import pickle
 from pathlib import Path
@@ -350,17 +349,17 @@ def test_no_error_shows_a_secret(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", [variable.name for variable in VARIABLES])
 def test_no_error_shows_any_value(name: str) -> None:
     """A secret may stand in the wrong variable."""
-    try:
-        load({**REQUIRED, name: "https://canary:canary@host.example.com/?canary={{canary}} [canary"})
-    except ConfigError as error:
-        assert "canary" not in str(error)
+    value = "https://canary:canary@host.example.com/?canary={{canary}} [canary"
+    with pytest.raises(ConfigError) as refused:
+        load({**REQUIRED, name: value, "CT_PROJECT_ID": "not a key"})
+    assert "canary" not in str(refused.value)
 
 
 def test_settings_show_no_secret() -> None:
     """However they are printed."""
     settings = settings_of(BULK_IMPORT_API_KEY="canary-api", LOCAL_TASK_KEY="canary-task")
-    assert "canary" not in f"{settings} {settings!r} {dataclasses.fields(settings)} {settings.commercetools.client_secret:>40}"
-    assert "client" not in repr(settings.commercetools.client_id and settings).replace("client_secret", "")
+    assert "canary" not in f"{settings} {settings!r} {settings.commercetools} {settings.access.local_task_key}"
+    assert "'client'" not in repr(settings.commercetools)
 
 
 @pytest.mark.parametrize("serialize", [pickle.dumps, copy.deepcopy, msgspec.json.encode, json.dumps])

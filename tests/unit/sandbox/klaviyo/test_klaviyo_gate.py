@@ -67,6 +67,7 @@ def test_a_trailing_slash_is_accepted(bench: Bench) -> None:
         ("/api/profiles?filter=any(email,'x')", "filter"),
         ("/api/profiles?filter=equals(email,'x'", "filter"),
         ("/api/profiles?filter=equals(email,'x')junk", "filter"),
+        ("/api/profiles?sort=id&page[size]=2&page[size]=3", "page[size]"),
     ],
 )
 def test_query_parameters_are_checked(bench: Bench, path: str, parameter: str) -> None:

@@ -1,0 +1,55 @@
+"""kill -9 at any moment loses nothing and doubles nothing (flows.md "What may crash where, and what then")."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+
+import psutil
+import pytest
+
+from sandbox.launch import Launched
+from tests.e2e.conftest import CUSTOMERS, Product
+
+VICTIMS = ("everything", "supervisor", "bulk_dispatch", "bulk_worker")
+LONGEST_S = 3.0
+
+
+def _kill(serve: Launched, victim: str) -> None:
+    if victim == "everything":
+        serve.kill_group()
+    elif victim == "supervisor":
+        serve.kill()
+    else:
+        for process in psutil.Process(serve.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(victim in part for part in process.cmdline()):
+                    process.kill()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_killed_import_goes_on_where_it_was(product: Product, seed: int) -> None:
+    """After SIGKILL at a random moment, a restart and `resume`, Klaviyo has every customer, once."""
+    rng = random.Random(seed)  # the moment and the victim differ from seed to seed, and are the same in every run
+    victim, moment_s = VICTIMS[seed % len(VICTIMS)], rng.uniform(0.0, LONGEST_S)
+    serve = product.start()
+    assert product.post("/sync/customers").status_code == 202
+    time.sleep(moment_s)
+
+    _kill(serve, victim)
+    if victim in {"everything", "supervisor"}:
+        product.start()
+    run = product.wait(lambda _: True, 30.0)
+    resumed = product.post(f"/runs/{run['runId']}/resume")
+
+    assert resumed.status_code in {202, 409}, resumed.text  # 409: it goes on by itself, or had ended before
+    status = product.wait_finished()
+    check = product.check()
+    assert status["status"] == "completed", status
+    assert (status["seen"], status["failed"]) == (CUSTOMERS, 0)
+    assert status["seen"] == status["sent"] + status["skipped"] + status["failed"]
+    assert check.problems == []
+    assert not check.missing
+    assert check.merged == status["skipped"]
+    assert set(check.changes) == {1}, "a customer that was sent again must change nothing"

@@ -1,0 +1,183 @@
+"""How a run is cut into ranges and batches (decisions.md 10)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.bulk.plan import BATCH_SIZES, MOST_RANGES, id_ranges, listed, range_count, retried, scanned
+from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind
+
+RUN = "run-2"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LOWEST = "00000000-0000-0000-0000-000000000000"
+HIGHEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+uuids = st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number)))
+exactly = settings(derandomize=True, database=None, deadline=None)
+
+
+def holders(ranges: list[IdRange], item: str) -> list[int]:
+    """The ranges that an id falls into, by the comparison of texts that the API makes."""
+    return [part.index for part in ranges if part.first <= item and (part.until is None or item < part.until)]
+
+
+def test_each_kind_has_the_batch_size_of_its_request() -> None:
+    """As many items as Klaviyo takes at once, or a few of such requests."""
+    assert dict(BATCH_SIZES) == {Kind.CUSTOMERS: 10_000, Kind.ORDERS: 2_500, Kind.PRODUCTS: 1_000, Kind.CATEGORIES: 1_000}
+
+
+@pytest.mark.parametrize(
+    ("total", "count"),
+    [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (2_000, 2), (15_000, 15), (15_001, 16), (10_000_000, 16), (None, 16)],
+)
+def test_few_items_need_few_ranges(total: int | None, count: int) -> None:
+    """One for each thousand, sixteen at most, and one at least; an unknown total is taken as large."""
+    assert range_count(total) == count
+
+
+@exactly
+@given(count=st.integers(1, MOST_RANGES), start_id=st.none() | uuids, item=uuids)
+def test_an_id_falls_into_one_range_or_lies_before_the_start(count: int, start_id: str | None, item: str) -> None:
+    """Ranges are disjoint and cover everything from the start upwards, the start itself included."""
+    ranges = id_ranges(count, start_id)
+    assert [part.index for part in ranges] == list(range(count))
+    assert len(holders(ranges, item)) == (0 if start_id and item < start_id else 1)
+    assert len(holders(ranges, start_id or LOWEST)) == 1
+    assert len(holders(ranges, HIGHEST)) == 1
+
+
+@exactly
+@given(count=st.integers(2, MOST_RANGES), start_id=st.none() | uuids)
+def test_an_id_at_a_border_falls_into_one_range(count: int, start_id: str | None) -> None:
+    """Where one range ends the next begins."""
+    ranges = id_ranges(count, start_id)
+    for before, after in pairwise(ranges):
+        assert before.until == after.first
+        assert len(holders(ranges, after.first)) == 1
+    assert ranges[-1].until is None
+
+
+@exactly
+@given(count=st.integers(1, MOST_RANGES), start_id=st.none() | uuids)
+def test_bounds_are_whole_ids(count: int, start_id: str | None) -> None:
+    """A predicate refuses a shorter literal (commercetools.md 3)."""
+    for part in id_ranges(count, start_id):
+        assert all(str(UUID(bound)) == bound for bound in (part.first, part.until) if bound is not None)
+
+
+def test_ranges_are_of_equal_size() -> None:
+    """Ids are random, so each has about as many items."""
+    ranges = id_ranges(4)
+    assert [part.first[:8] for part in ranges] == ["00000000", "40000000", "80000000", "c0000000"]
+    assert [part.first[:2] for part in id_ranges(2, "80000000-0000-0000-0000-000000000000")] == ["80", "c0"]
+
+
+@pytest.mark.parametrize("start_id", ["8F0E9C1D-2B3A-4C5D-8E9F-0A1B2C3D4E5F", "8f0e9c1d-2b3a-4c5d-8e9f-0a1b2c3d4e5f"])
+def test_the_start_is_written_as_ids_are(start_id: str) -> None:
+    """In lower case, or the comparison of texts would not find it."""
+    assert id_ranges(3, start_id)[0].first == "8f0e9c1d-2b3a-4c5d-8e9f-0a1b2c3d4e5f"
+
+
+def test_the_highest_start_leaves_one_id() -> None:
+    """All ranges but the last are empty then; none is lost, none doubled."""
+    ranges = id_ranges(4, HIGHEST)
+    assert holders(ranges, HIGHEST) == [3]
+
+
+def test_a_page_of_ids_becomes_a_batch() -> None:
+    """Its bounds are the first and the last id, the cursor is the last; numbers go on."""
+    current = IdRange(index=2, first="b", until="c", cursor="b3", planned=4, published=3)
+    after, batches = scanned(current, RUN, ["b5", "b6", "b9"], ended=False)
+    assert batches == [Batch(run_id=RUN, range_index=2, number=5, size=3, first="b5", last="b9")]
+    assert batches[0].batch_id == "002-000005"
+    assert after == IdRange(index=2, first="b", until="c", cursor="b9", planned=5, published=4)
+
+
+@pytest.mark.parametrize("cursor", [None, "b3"])
+def test_an_empty_page_only_ends_the_range(cursor: str | None) -> None:
+    """No batch of nothing; the cursor stays."""
+    after, batches = scanned(IdRange(index=0, cursor=cursor, planned=1), RUN, [], ended=True)
+    assert batches == []
+    assert after == IdRange(index=0, cursor=cursor, planned=1, published=1, done=True)
+
+
+@exactly
+@given(count=st.integers(0, 60), batch_size=st.integers(1, 25))
+def test_listed_ids_are_cut_into_batches_without_loss(count: int, batch_size: int) -> None:
+    """All in their order, none twice, no batch above its size, none empty, and it ends with the last."""
+    ids = [f"id-{number}" for number in range(count)]
+    current, seen, numbers = IdRange(index=0), list[str](), list[int]()
+    for _ in range(count + 1):
+        current, batches = listed(current, RUN, ids, batch_size)
+        for batch in batches:
+            assert batch.ids is not None
+            assert 0 < batch.size == len(batch.ids) <= batch_size
+            assert (batch.first, batch.last) == (batch.ids[0], batch.ids[-1])
+            seen += batch.ids
+            numbers.append(batch.number)
+        if current.done:
+            break
+    assert current.done
+    assert seen == ids
+    assert numbers == list(range(1, current.planned + 1))
+    assert len(numbers) == -(-count // batch_size)
+
+
+def old(number: int, status: BatchStatus, *, failed_ids: list[str] | None = None, ids: list[str] | None = None) -> Batch:
+    """A batch of the run whose failures are retried."""
+    return Batch(
+        run_id="run-1",
+        range_index=1,
+        number=number,
+        size=10,
+        first="a",
+        last="k",
+        ids=ids,
+        status=status,
+        attempts=8,
+        owner="somebody",
+        cursor="c",
+        result=BatchResult(failed_ids=failed_ids or []),
+        finished_at=NOW,
+    )
+
+
+def test_of_a_done_batch_the_failed_items_are_retried() -> None:
+    """They are listed; nothing of the old batch's attempts is taken along."""
+    _, batches = retried(IdRange(index=0, planned=2), RUN, [old(1, BatchStatus.DONE, failed_ids=["b", "e"])], ended=False)
+    assert batches == [Batch(run_id=RUN, range_index=0, number=3, size=2, ids=["b", "e"])]
+
+
+@pytest.mark.parametrize("ids", [None, ["a", "k"]], ids=["bounds", "list"])
+@pytest.mark.parametrize("failed_ids", [[], ["b"]], ids=["nothing known", "one known to have failed"])
+def test_a_batch_that_failed_as_a_whole_is_retried_in_full(ids: list[str] | None, failed_ids: list[str]) -> None:
+    """Which of its items were sent is not known, and to send them again does no harm."""
+    _, batches = retried(IdRange(index=0), RUN, [old(1, BatchStatus.FAILED, failed_ids=failed_ids, ids=ids)], ended=False)
+    assert batches == [Batch(run_id=RUN, range_index=0, number=1, size=10, first="a", last="k", ids=ids)]
+
+
+def test_a_batch_without_failures_is_passed_over() -> None:
+    """Numbers have no gap; the cursor names the last batch looked at, so that the next slice goes on after it."""
+    page = [
+        old(1, BatchStatus.DONE),
+        old(2, BatchStatus.DONE, failed_ids=["b"]),
+        old(3, BatchStatus.DONE),
+        old(4, BatchStatus.FAILED),
+        old(5, BatchStatus.DONE),
+    ]
+    after, batches = retried(IdRange(index=0), RUN, page, ended=False)
+    assert [batch.number for batch in batches] == [1, 2]
+    assert after == IdRange(index=0, cursor="001-000005", planned=2)
+
+
+def test_a_page_without_batches_ends_the_retry() -> None:
+    """The cursor stays."""
+    after, batches = retried(IdRange(index=0, cursor="001-000005", planned=2), RUN, [], ended=True)
+    assert batches == []
+    assert after == IdRange(index=0, cursor="001-000005", planned=2, published=2, done=True)

@@ -1,0 +1,34 @@
+"""What the tests of the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_import_api import FakeImportApi, fake_import_api
+from typer.testing import CliRunner, Result
+
+from shared.cli.app import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def api() -> Iterator[FakeImportApi]:
+    """The import API, played by a server on loopback."""
+    with fake_import_api() as playing:
+        yield playing
+
+
+@pytest.fixture
+def run(api: FakeImportApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command as a person would, in a folder of its own, with the import API's port in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("BULK_IMPORT_API_KEY", "BULK_IMPORT_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def command(*arguments: str, **environment: str) -> Result:
+        return CliRunner().invoke(app, arguments, env={"BULK_IMPORT_PORT": api.port, **environment})
+
+    return command

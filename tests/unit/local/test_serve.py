@@ -1,0 +1,245 @@
+"""`serve` runs dispatcher, worker and pump over one state file, and ends in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from local_fixtures import TINY_FUNCTION, eventually, is_alive, tiny_function
+
+from shared.bulk.ports import Topic
+from shared.local.children import free_port
+from shared.sqlite.database import Database
+from shared.sqlite.queue import SqliteQueue
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = Path(__file__).with_name("tiny_serve.py")
+
+
+class Serving:
+    """A supervisor in a process of its own, over tiny functions in `folder`."""
+
+    def __init__(self, folder: Path, command: Sequence[str], **environment: str) -> None:
+        self.folder, self.port = folder, free_port()
+        self.state_path = folder / "state.sqlite3"
+        self.out, self.err = folder / "out.txt", folder / "err.txt"
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "CT_API_URL": "http://127.0.0.1:9",
+            "CT_AUTH_URL": "http://127.0.0.1:9",
+            "CT_PROJECT_ID": "tiny-project",
+            "CT_API_CLIENT": '{"clientId": "id", "secret": "not-a-secret"}',
+            "KLAVIYO_AUTH_KEY": "pk_not_a_secret",
+            "STATE_PATH": str(self.state_path),
+            "BULK_IMPORT_PORT": str(self.port),
+            "WORKERS": "2",
+            **environment,
+        }
+        with self.out.open("a") as out, self.err.open("a") as err:
+            self.process = subprocess.Popen([sys.executable, *command], env=environ, cwd=folder, stdout=out, stderr=err)
+
+    def ready(self) -> Serving:
+        """Wait for the line that says so."""
+        eventually(lambda: self.process.poll() is not None or "import API" in self.out.read_text())
+        assert self.process.poll() is None, self.err.read_text()
+        return self
+
+    def ended(self, timeout_s: float = 20.0) -> int:
+        """The exit code."""
+        return self.process.wait(timeout_s)
+
+    def offspring(self) -> list[int]:
+        """The process ids of the children and their workers."""
+        return [process.pid for process in psutil.Process(self.process.pid).children(recursive=True)]
+
+    def calls(self, function: str, event: str) -> list[dict[str, Any]]:
+        """What a tiny function noted."""
+        path = self.folder / function / "calls.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [call for call in map(json.loads, lines) if call["event"] == event]
+
+    def publish(self, topic: Topic, *bodies: bytes) -> None:
+        """Put messages into the queue, as the functions do."""
+        with Database(self.state_path) as database:
+            SqliteQueue(database).publish(topic, bodies)
+
+    def left(self) -> int:
+        """How many work messages have not been acknowledged."""
+        with Database(self.state_path) as database:
+            depth = SqliteQueue(database).depth(Topic.WORK)
+            return depth.ready + depth.delayed + depth.leased
+
+
+Begin = Callable[..., Serving]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    started: list[Serving] = []
+
+    def start(seconds: float = 0.0, worker: str = TINY_FUNCTION, command: Sequence[str] = (), **environment: str) -> Serving:
+        for function, source in (("bulk_dispatch", TINY_FUNCTION), ("bulk_worker", worker)):
+            tiny_function(tmp_path / function, source)
+            (tmp_path / function / "seconds").write_text(str(seconds))
+        command = command or [str(PROGRAM), str(tmp_path)]
+        started.append(Serving(tmp_path, command, **environment))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        if serving.process.poll() is None:
+            serving.process.kill()
+            serving.process.wait()
+
+
+def test_it_says_where_it_listens_and_how_to_stop_it(begin: Begin) -> None:
+    """One line on standard output, once both functions answer."""
+    serving = begin().ready()
+    assert serving.out.read_text().splitlines() == [
+        f"import API: http://127.0.0.1:{serving.port}   state: {serving.state_path}   stop with Ctrl-C or SIGTERM"
+    ]
+    assert httpx.get(f"http://127.0.0.1:{serving.port}/health", trust_env=False).status_code == 200
+
+
+def test_messages_reach_their_function_with_the_key_of_this_start(begin: Begin) -> None:
+    """Work goes to the worker, plans to the dispatcher's task path, both with a key made at start."""
+    serving = begin().ready()
+    serving.publish(Topic.WORK, b"work")
+    serving.publish(Topic.PLAN, b"plan")
+    [work] = eventually(lambda: serving.calls("bulk_worker", "ended") and serving.calls("bulk_worker", "begun"))
+    [plan] = eventually(lambda: serving.calls("bulk_dispatch", "begun"))
+    assert (work["path"], plan["path"]) == ("/", "/tasks/plan")
+    assert work["type"] == "google.cloud.pubsub.topic.v1.messagePublished"
+    assert work["key"] == plan["key"]
+    assert len(work["key"]) >= 32
+
+
+def test_a_child_that_dies_is_replaced_and_its_message_delivered_again(begin: Begin) -> None:
+    """`kill -9` of the worker's server while it works loses nothing."""
+    serving = begin(seconds=2.0).ready()
+    serving.publish(Topic.WORK, b"work")
+    [first] = eventually(lambda: serving.calls("bulk_worker", "begun"))
+    (serving.folder / "bulk_worker" / "seconds").write_text("0")
+    os.killpg(first["parent"], signal.SIGKILL)
+    [done] = eventually(lambda: serving.calls("bulk_worker", "ended"))
+    assert done["pid"] != first["pid"]
+    eventually(lambda: serving.left() == 0)
+    assert "bulk_worker ended (signal SIGKILL); starting it again" in serving.err.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_deliveries_end(begin: Begin, number: signal.Signals) -> None:
+    """The delivery under way is finished and acknowledged, the next is not begun, nothing is left running, exit code 0."""
+    serving = begin(seconds=1.0, WORKERS="1").ready()
+    serving.publish(Topic.WORK, b"one", b"two")
+    eventually(lambda: serving.calls("bulk_worker", "begun"))
+    offspring = serving.offspring()
+    serving.process.send_signal(number)
+    assert serving.ended() == 0
+    assert len(serving.calls("bulk_worker", "begun")) == len(serving.calls("bulk_worker", "ended")) == 1
+    assert serving.left() == 1
+    assert not any(is_alive(pid) for pid in offspring)
+    assert "1 delivery under way" in serving.err.read_text()
+
+
+def test_a_second_signal_ends_the_wait(begin: Begin) -> None:
+    """Whoever presses Ctrl-C twice does not wait for the batch; it is delivered again at the next start."""
+    serving = begin(seconds=60.0).ready()
+    serving.publish(Topic.WORK, b"one")
+    eventually(lambda: serving.calls("bulk_worker", "begun"))
+    serving.process.send_signal(signal.SIGINT)
+    eventually(lambda: "press Ctrl-C again" in serving.err.read_text())
+    serving.process.send_signal(signal.SIGINT)
+    assert serving.ended(timeout_s=10) == 0
+    assert serving.left() == 1
+
+
+def test_the_children_die_with_a_killed_supervisor(begin: Begin) -> None:
+    """After `kill -9` of the supervisor no process of it is left within two seconds."""
+    serving = begin().ready()
+    offspring = serving.offspring()
+    assert len(offspring) >= 4
+    serving.process.kill()
+    eventually(lambda: not any(is_alive(pid) for pid in offspring), timeout_s=2.0)
+
+
+def test_after_a_killed_supervisor_the_next_one_takes_up_its_messages_at_once(begin: Begin) -> None:
+    """Leases of the dead are freed at the start, not waited for."""
+    dead = begin(seconds=60.0).ready()
+    dead.publish(Topic.WORK, b"one")
+    eventually(lambda: dead.calls("bulk_worker", "begun"))
+    dead.process.kill()
+    dead.process.wait()
+    began = time.monotonic()
+    serving = begin().ready()
+    eventually(lambda: serving.left() == 0)
+    assert time.monotonic() - began < 15
+
+
+def test_a_second_supervisor_on_the_same_state_is_refused(begin: Begin) -> None:
+    """It exits with 2 and names the lock file and the process that holds it; the first goes on."""
+    first = begin().ready()
+    second = begin()
+    assert second.ended() == 2
+    told = second.err.read_text()
+    assert f"{first.state_path}.lock" in told
+    assert f"process {first.process.pid}" in told
+    assert httpx.get(f"http://127.0.0.1:{first.port}/health", trust_env=False).status_code == 200
+
+
+def test_a_worker_that_cannot_start_ends_it_with_the_reason(begin: Begin) -> None:
+    """Exit code 1 and the child's own last words."""
+    serving = begin(worker="raise RuntimeError('no such module here')")
+    assert serving.ended(timeout_s=40) == 1
+    assert "bulk_worker died 4 times in a row at its start" in serving.err.read_text()
+    assert "no such module here" in serving.err.read_text()
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"APP_TYPE": "EVENT"}, "APP_TYPE: this version serves imports only"),
+        ({"CONNECT_ENV": "connect_prod"}, "APP_TYPE: this version serves imports only"),
+        ({"BIND_HOST": "0.0.0.0"}, "BULK_IMPORT_API_KEY: is not set, but BIND_HOST opens the import API to others"),
+        ({"KLAVIYO_AUTH_KEY": "", "WORKERS": "many"}, "KLAVIYO_AUTH_KEY: is missing"),
+        ({"STATE_BACKEND": "firestore"}, "STATE_BACKEND: `serve` keeps its state in SQLite"),
+    ],
+)
+def test_settings_that_cannot_be_served_are_listed(begin: Begin, environment: dict[str, str], told: str) -> None:
+    """Exit code 2 before anything starts, with one line for each problem and no secret in it."""
+    serving = begin(**environment)
+    assert serving.ended() == 2
+    written = serving.err.read_text()
+    assert told in written
+    assert "not_a_secret" not in written
+    assert not serving.state_path.exists()
+
+
+def test_a_taken_port_is_a_fault_of_the_settings(begin: Begin) -> None:
+    """Exit code 2, and the address that is taken."""
+    first = begin().ready()
+    second = begin(BULK_IMPORT_PORT=str(first.port), STATE_PATH=str(first.folder / "other.sqlite3"))
+    assert second.ended() == 2
+    assert f"cannot listen on 127.0.0.1:{first.port}" in second.err.read_text()
+
+
+def test_the_command_serves_the_products_own_functions_from_any_folder(begin: Begin) -> None:
+    """`ct-klaviyo serve` finds the dispatcher and the worker, whatever the working directory is, and ends with 0."""
+    serving = begin(command=["-m", "shared.cli", "serve"]).ready()
+    url = f"http://127.0.0.1:{serving.port}"
+    assert httpx.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
+    assert httpx.get(f"{url}/sync/status", trust_env=False).json() == {"kinds": {"customers": None}}
+    assert httpx.post(f"{url}/tasks/plan", trust_env=False).status_code == 401
+    serving.process.terminate()
+    assert serving.ended() == 0

@@ -1,0 +1,124 @@
+"""The simulator's answers and tables against the vendor's own contract."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema, build_schema
+
+from sandbox.commercetools import fields
+from sandbox.commercetools.contract import field_names, strict_validator
+from sandbox.commercetools.graphql_schema import SDL
+from sandbox.commercetools.kinds import KINDS
+from sandbox.commercetools.subscriptions import ChangeType, MessageType
+
+CONTRACTS = Path(__file__).parents[5] / "shared" / "contracts"
+pytestmark = pytest.mark.skipif(not CONTRACTS.exists(), reason="the vendor's contracts are not here")
+
+SCHEMAS = {"customers": "Customer", "customer-groups": "CustomerGroup", "stores": "Store", "channels": "Channel"}
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """The vendor's OpenAPI document."""
+    return json.loads((CONTRACTS / "commercetools-openapi.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def vendor_graph() -> GraphQLSchema:
+    """The vendor's GraphQL schema."""
+    return build_schema((CONTRACTS / "commercetools-schema.graphql").read_text(), assume_valid=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "schema"),
+    [
+        *((KINDS[name].shape, schema) for name, schema in SCHEMAS.items()),
+        (fields.CUSTOM_OBJECT, "CustomObject"),
+        (fields.SUBSCRIPTION, "Subscription"),
+    ],
+)
+def test_predicates_know_exactly_the_vendors_fields(document: Any, shape: fields.Node, schema: str) -> None:
+    """No field is missing from a kind's table, none is invented."""
+    assert set(shape.fields) == field_names(document, schema)
+
+
+def test_addresses_have_exactly_the_vendors_fields(document: Any) -> None:
+    """The same for the addresses inside a customer."""
+    addresses = fields.CUSTOMER.fields["addresses"]
+    assert isinstance(addresses, fields.ListOf)
+    assert isinstance(addresses.item, fields.Node)
+    assert set(addresses.item.fields) == field_names(document, "Address")
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_scopes_are_the_vendors(document: Any, name: str) -> None:
+    """Each kind asks for the scopes that the contract names."""
+    security = document["paths"][f"/{{projectKey}}/{name}"]["get"]["security"][0]["oauth_2_0"]
+    assert set(KINDS[name].view_scopes) == {scope.removesuffix(":{projectKey}") for scope in security}
+
+
+def test_resource_types_of_subscriptions_are_the_vendors(document: Any) -> None:
+    """The enumerations are complete and have nothing else."""
+    schemas = document["components"]["schemas"]
+    assert list(MessageType.__args__) == schemas["MessageSubscriptionResourceTypeId"]["enum"]
+    assert list(ChangeType.__args__) == schemas["ChangeSubscriptionResourceTypeId"]["enum"]
+
+
+def test_pages_keep_the_contract(document: Any, ct: Any) -> None:
+    """A page of customers, with and without total, expanded and not, is what the contract describes."""
+    validator = strict_validator(document, "CustomerPagedQueryResponse")
+    validator.validate(ct.page(limit=300))
+    validator.validate(ct.page(limit=300, withTotal="false", expand="customerGroup"))
+
+
+def test_custom_objects_and_subscriptions_keep_the_contract(document: Any, ct: Any) -> None:
+    """What is created is what the contract describes."""
+    created = ct.call("POST", "/custom-objects", json={"container": "a", "key": "b", "value": {"x": 1}}).json()
+    strict_validator(document, "CustomObject").validate(created)
+    strict_validator(document, "CustomObjectPagedQueryResponse").validate(ct.page("/custom-objects/a"))
+    draft = {
+        "destination": {"type": "GoogleCloudPubSub", "projectId": "p", "topic": "t"},
+        "messages": [{"resourceTypeId": "order", "types": ["OrderCreated"]}],
+    }
+    subscription = ct.call("POST", "/subscriptions", json=draft).json()
+    strict_validator(document, "Subscription").validate(subscription)
+    strict_validator(document, "SubscriptionPagedQueryResponse").validate(ct.page("/subscriptions"))
+
+
+def test_errors_keep_the_contract(document: Any, ct: Any) -> None:
+    """Every error body has the API's shape, with its code's own fields."""
+    validator = strict_validator(document, "ErrorResponse")
+    object_ = {"container": "a", "key": "b", "value": 1}
+    ct.call("POST", "/custom-objects", json=object_)
+    answers = {
+        400: ct.get("/customers", limit=501),
+        404: ct.get("/customers/key=nobody"),
+        409: ct.call("POST", "/custom-objects", json={**object_, "version": 9}),
+    }
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        validator.validate(answer.json())
+
+
+def test_the_graphql_schema_is_a_part_of_the_vendors(vendor_graph: GraphQLSchema) -> None:
+    """Every type, field, argument and enum value exists there, with the same type."""
+    checked = 0
+    for name, ours in build_schema(SDL).type_map.items():
+        theirs = vendor_graph.type_map.get(name)
+        if name.startswith("__"):
+            continue
+        assert theirs is not None, name
+        assert type(theirs) is type(ours), name
+        if isinstance(ours, GraphQLObjectType):
+            assert isinstance(theirs, GraphQLObjectType)
+            for field_name, field in ours.fields.items():
+                vendor_field = theirs.fields[field_name]
+                assert str(field.type) == str(vendor_field.type), f"{name}.{field_name}"
+                theirs_args = {a: str(v.type) for a, v in vendor_field.args.items()}
+                assert {a: str(v.type) for a, v in field.args.items()}.items() <= theirs_args.items()
+                checked += 1
+        elif hasattr(ours, "values"):
+            assert set(ours.values) == set(theirs.values), name  # type: ignore[attr-defined]
+    assert checked > 100

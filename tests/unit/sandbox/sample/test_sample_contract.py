@@ -1,0 +1,64 @@
+"""Generated resources against the vendor's own contract: no unknown field, none missing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from sandbox.commercetools.contract import strict_validator
+from sandbox.sample.kinds import rows, sample_kinds
+
+CONTRACT = Path(__file__).parents[5] / "shared" / "contracts" / "commercetools-openapi.json"
+pytestmark = pytest.mark.skipif(not CONTRACT.exists(), reason=f"the vendor's contract {CONTRACT.name} is not here")
+
+SCHEMAS = {"customers": "Customer", "customer-groups": "CustomerGroup", "stores": "Store", "channels": "Channel"}
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """The vendor's OpenAPI document."""
+    return json.loads(CONTRACT.read_bytes())
+
+
+def test_every_kind_is_checked() -> None:
+    """A kind that is added gets its schema here."""
+    assert SCHEMAS.keys() == sample_kinds().keys()
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_resources_keep_the_contract(document: Any, name: str) -> None:
+    """Every generated resource is valid: required fields present, no unknown field, right types and enums."""
+    validator = strict_validator(document, SCHEMAS[name])
+    kind = sample_kinds(3)[name]
+    for row in rows(kind, 11, kind.default_size if kind.fixed_size else 2_000):
+        validator.validate(row)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"unknown": 1},
+        {"isEmailVerified": "yes"},
+        {"authenticationMode": "None"},
+        {"createdAt": "2026-01-01"},
+        {"addresses": [{"id": "1"}]},
+        {"addresses": [{"country": "DE", "phoneNumber": "1"}]},
+        {"customerGroup": {"typeId": "customer-group"}},
+        {"stores": [{"typeId": "store", "id": "x"}]},
+    ],
+)
+def test_the_check_finds_faults(document: Any, fault: dict[str, Any]) -> None:
+    """The validator is strict: each of these changes makes a valid customer invalid."""
+    kind = sample_kinds()["customers"]
+    with pytest.raises(jsonschema_rs.ValidationError):
+        strict_validator(document, "Customer").validate({**kind.generate(7, 1, 300), **fault})
+
+
+def test_a_missing_required_field_is_found(document: Any) -> None:
+    """A customer without its stores is not a customer of the API."""
+    row = sample_kinds()["customers"].generate(7, 1, 300)
+    del row["stores"]
+    with pytest.raises(jsonschema_rs.ValidationError):
+        strict_validator(document, "Customer").validate(row)
