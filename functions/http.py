@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from shared.bulk.http.api import ApiRequest, ApiResponse
+from shared.bulk.http.api import MOST_BODY_BYTES, ApiRequest, ApiResponse, too_large
 
 
-def api_request(request: flask.Request) -> ApiRequest:
-    """The request without the framework."""
-    return ApiRequest(
+def answered(request: flask.Request, answer: Callable[[ApiRequest], ApiResponse]) -> flask.Response:
+    """The answer to a request of the framework, in its own terms; a body that is too large is not read."""
+    request.max_content_length = MOST_BODY_BYTES
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        return _response(too_large())
+    call = ApiRequest(
         method=request.method,
         path=request.path,
         headers={name.lower(): value for name, value in request.headers.items()},
         query=request.args.to_dict(),
-        body=request.get_data(cache=False),
+        body=body,
     )
+    return _response(answer(call))
 
 
-def flask_response(response: ApiResponse) -> flask.Response:
-    """The answer for the framework."""
+def _response(response: ApiResponse) -> flask.Response:
     return flask.Response(response.body, response.status, headers=dict(response.headers), content_type=response.content_type)

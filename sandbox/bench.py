@@ -174,7 +174,8 @@ def _print(figures: dict[str, Any], count: int, workers: int) -> None:
         "  seen {seen:,} = sent {sent:,} + skipped {skipped:,} + failed {failed:,}".format(**figures),
         f"  time                 {figures['elapsed_s']:.1f} s",
         f"  rate                 {figures['items_per_s']:,.0f} items/s",
-        f"  Klaviyo requests     {requests.total():,} ({requests.total() * 1000 / max(1, figures['seen']):.2f} per 1,000 items), "
+        f"  Klaviyo requests     {requests.total():,} "
+        f"({requests.total() * 1000 / max(1, figures['seen']):.2f} per 1,000 items), "
         f"{figures['klaviyo_throttled']} answered 429",
     ]
     lines += [f"    {name:<44} {number:>8,}" for name, number in requests.most_common()]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import flask
 
-from functions.http import api_request, flask_response
-from shared.bulk.http.api import answer
+from functions.http import answered
+from shared.bulk.http.api import ApiRequest, ApiResponse, answer
 from shared.bulk.http.tasks import plan_task
-from shared.bulk.wiring import open_import_app
+from shared.bulk.wiring import open_function
 
-_app = open_import_app()
+_app = open_function()
 
 
 def bulk_dispatch(request: flask.Request) -> flask.Response:
     """Answer one call of the import API, or plan the next slice of a run."""
-    call = api_request(request)
+    return answered(request, _answer)
+
+
+def _answer(call: ApiRequest) -> ApiResponse:
     if call.path == "/tasks/plan" and call.method == "POST":
-        return flask_response(plan_task(_app, call))
-    return flask_response(answer(_app, call))
+        return plan_task(_app, call)
+    return answer(_app, call)

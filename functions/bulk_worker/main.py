@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import flask
 
-from functions.http import api_request, flask_response
+from functions.http import answered
 from shared.bulk.http.tasks import worker_answer
-from shared.bulk.wiring import open_import_app
+from shared.bulk.wiring import open_function
 
-_app = open_import_app()
+_app = open_function()
 
 
 def bulk_worker(request: flask.Request) -> flask.Response:
     """Work the batch that the pushed message names."""
-    return flask_response(worker_answer(_app, api_request(request)))
+    return answered(request, lambda call: worker_answer(_app, call))

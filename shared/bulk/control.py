@@ -120,7 +120,7 @@ def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
     if run.status in states.ACTIVE:
         raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}; retry it when it has ended")
     summary = app.store.summary(run_id, app.now(), 1.0)
-    if not summary.result.failed:
+    if not summary.result.failed and not summary.failed_batches:
         raise NotPossible(f"nothing failed in run {run_id}")
     options = msgspec.structs.replace(run.options, ids=None, start_id=None, retry_of=run_id)
     return start(app, run.kind, options, budget)

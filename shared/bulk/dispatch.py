@@ -15,7 +15,7 @@ from shared.bulk.source import ids_after
 from shared.bulk.watch import RunWatch
 from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite
 
-_RETRY_PAGE = 200
+_RETRY_PAGE = 20  # a record may be 700 KB
 
 _log = logs.get(__name__)
 

@@ -22,7 +22,7 @@ _ID_SPACE = 1 << 128
 
 
 def range_count(total: int | None) -> int:
-    """How many ranges are scanned in parallel: one for each `RANGE_ITEMS` items, up to 16; an unknown `total` is taken as large."""
+    """How many ranges are scanned in parallel: one for each `RANGE_ITEMS` items, up to 16; an unknown `total` means many."""
     if total is None:
         return MOST_RANGES
     return max(1, min(MOST_RANGES, -(-total // RANGE_ITEMS)))

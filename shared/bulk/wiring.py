@@ -13,18 +13,19 @@ from shared.errors import ConfigError, Problem
 from shared.klaviyo.client import open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter
-from shared.settings import QueueBackend, Settings, StateBackend, load
+from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from shared.sqlite.queue import SqliteQueue
 from shared.sqlite.run_store import SqliteRunStore
 from shared.version import USER_AGENT
 
+_log = logs.get(__name__)
+
 
 def open_import_app(settings: Settings | None = None) -> ImportApp:
     """The wired import of this process; sends and opens nothing yet. Raises `ConfigError` with every problem."""
     settings = settings or load()
-    logs.configure(settings.logging.level, settings.logging.format)
     _refuse_missing_backends(settings)
     database = Database(settings.state.state_path)
     commercetools = open_commercetools(
@@ -53,6 +54,17 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid.uuid4().hex,
     )
+
+
+def open_function() -> ImportApp:
+    """The import of a function's process, by its environment; ends the process when the settings cannot be used."""
+    wanted = load_logging()
+    logs.configure(wanted.level, wanted.format)
+    try:
+        return open_import_app()
+    except ConfigError as error:
+        _log.critical("the settings cannot be used", error=error)
+        raise SystemExit(2) from None
 
 
 def _refuse_missing_backends(settings: Settings) -> None:

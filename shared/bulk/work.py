@@ -17,7 +17,7 @@ from shared.bulk.records import Batch, BatchResult, BatchStatus, Kind, Run
 from shared.bulk.results import added
 from shared.bulk.tally import Step
 from shared.bulk.watch import RunWatch, batch_lease_from
-from shared.errors import AuthError, HostDown, Interrupted, StaleWrite, TransientError
+from shared.errors import AuthError, HostDown, Interrupted, PermanentError, RateLimited, StaleWrite, TransientError
 
 MOST_ATTEMPTS = 8
 """Attempts after which a batch is recorded as failed (flows.md "The finish check")."""
@@ -40,7 +40,10 @@ def work_batch(app: ImportApp, message: WorkMessage, owner: str, budget_s: float
         raise TransientError(f"batch {message.batch_id} is being worked by another delivery")
     run = app.store.run(message.run_id)
     if isinstance(taken, Batch) and run is not None:
-        _work(app, run, taken, owner, budget_s)
+        try:
+            _work(app, run, taken, owner, budget_s)
+        except StaleWrite:
+            raise TransientError(f"batch {message.batch_id} was taken over") from None
     finish_check(app, message.run_id)
 
 
@@ -80,20 +83,25 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -
             progress.add(step)
         app.store.settle(batch, owner, BatchStatus.DONE, progress.result, app.now())
     except Interrupted as interrupted:
-        put_back(count_attempt=False)
-        if interrupted.cause is Interrupted.Cause.DEADLINE:
+        late = interrupted.cause is Interrupted.Cause.DEADLINE
+        put_back(count_attempt=late and progress.cursor == batch.cursor)  # a batch that never gets on must end some day
+        if late:
             raise TransientError(f"batch {batch.batch_id} goes on in the next delivery") from None
         return
     except StaleWrite:
-        raise TransientError(f"batch {batch.batch_id} was taken over") from None
+        raise
     except AuthError as error:
         put_back(count_attempt=False)
         _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, http_status=error.status)
         stop_run(app, run.run_id, halt_reason=str(error))
         return
-    except HostDown:
+    except (HostDown, RateLimited):
         put_back(count_attempt=False)
         raise
+    except PermanentError as error:
+        _log.error("batch refused", run_id=run.run_id, batch_id=batch.batch_id, error=error)
+        _settle_failed(app, batch, owner, progress.result, error.reason)
+        return
     except Exception as error:
         _failed_attempt(app, batch, owner, progress, error)
         return
@@ -110,16 +118,17 @@ def _failed_attempt(app: ImportApp, batch: Batch, owner: str, progress: _Progres
     app.store.put_back(batch, owner, cursor=progress.cursor, result=progress.result, count_attempt=True)
     if isinstance(error, TransientError):
         raise error
-    _log.exception("batch attempt failed", run_id=batch.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error_type=reason)
+    _log.exception(
+        "batch attempt failed", run_id=batch.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error_type=reason
+    )
     raise TransientError(f"batch {batch.batch_id}: {reason}") from None
 
 
 def _settle_failed(app: ImportApp, batch: Batch, owner: str, so_far: BatchResult, reason: str) -> None:
     """Record the batch as failed: what has no outcome yet failed for `reason`; a retry works the whole batch again."""
     rest = max(0, batch.size - so_far.seen)
-    result = msgspec.structs.replace(
-        so_far, seen=so_far.seen + rest, failed={**so_far.failed, reason: so_far.failed.get(reason, 0) + rest}
-    )
+    failed = {**so_far.failed, reason: so_far.failed.get(reason, 0) + rest} if rest else so_far.failed
+    result = msgspec.structs.replace(so_far, seen=so_far.seen + rest, failed=failed)
     app.store.settle(batch, owner, BatchStatus.FAILED, result, app.now())
 
 

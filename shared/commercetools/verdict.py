@@ -17,6 +17,7 @@ from shared.outcomes import PathKind, Situation, situation_of_status
 
 CONCURRENT_MODIFICATION = "ConcurrentModification"
 QUERY_TOO_COMPLEX = "QueryComplexityLimitExceeded"
+QUERY_TIMED_OUT = "QueryTimedOut"
 
 _OVERLOADED = frozenset({429, 502, 503})
 _CODE = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -32,7 +33,7 @@ _GRAPHQL_STATUS = {
     "BadGateway": 502,
     "OverCapacity": 503,
     "PendingOperation": 503,
-    "QueryTimedOut": 504,
+    QUERY_TIMED_OUT: 504,
 }
 
 
@@ -92,7 +93,7 @@ def refusal_of(status: int, body: bytes, *, graphql: bool = False) -> Refusal | 
         return None
     extensions = first.extensions if first and isinstance(first.extensions, dict) else {}
     code = _code(first.code if first else None) or _code(extensions.get("code")) or _code(read.error)
-    if status < 300:
+    if status < 300 or code == QUERY_TIMED_OUT:  # a query that took too long is answered 400
         status = _GRAPHQL_STATUS.get(code or "", 400)
     version = first.current_version if first else None
     return Refusal(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.klaviyo.profiles import ProfileAttributes
-from shared.klaviyo.requests import RefusedRow, encode_profile
+from shared.klaviyo.requests import RefusedRow, decode_profile, encode_profile
 from shared.klaviyo.verdicts import IDENTIFIER_FIELDS, Refusal, refusal_of
 from shared.mapping.result import Adjustment
 
@@ -18,11 +18,15 @@ _CONFLICT_WORDS = ("duplicate", "conflict")
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """One customer on the way to Klaviyo; `encoded` is what `encode_profile` makes of `attributes`."""
+    """One customer on the way to Klaviyo; `encoded` is the row of a request body, all that is kept of the profile."""
 
     customer_id: str
-    attributes: ProfileAttributes = field(repr=False)
     encoded: bytes = field(repr=False)
+
+    @property
+    def attributes(self) -> ProfileAttributes:
+        """The profile, decoded anew each time."""
+        return decode_profile(self.encoded)
 
     def without_phone(self) -> ProfileRow:
         """The same customer without the phone number."""
@@ -31,7 +35,7 @@ class ProfileRow:
 
 def profile_row(customer_id: str, attributes: ProfileAttributes) -> ProfileRow:
     """A row, encoded once for all its requests."""
-    return ProfileRow(customer_id, attributes, encode_profile(attributes))
+    return ProfileRow(customer_id, encode_profile(attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,12 @@ def matched_errors(
     `indices` are the job's rows within `rows`, in the order sent. A row is known by the payload's external id, else by its
     e-mail, else by the position that the pointer names.
     """
-    by_external_id = {rows[index].attributes.external_id: index for index in indices}
-    by_email = {_folded(rows[index].attributes.email): index for index in indices}
+    by_external_id: dict[str | None, int] = {}
+    by_email: dict[str | None, int] = {}
+    for position in indices:
+        attributes = rows[position].attributes
+        by_external_id[attributes.external_id] = position
+        by_email[_folded(attributes.email)] = position
     found: dict[int, RowError] = {}
     unmatched = 0
     for error in errors:

@@ -121,9 +121,17 @@ _decode_jobs = msgspec.json.Decoder(JobPage).decode
 _decode_import_errors = msgspec.json.Decoder(ImportErrorPage).decode
 
 
+_decode_profile = msgspec.json.Decoder(_Profile).decode
+
+
 def encode_profile(attributes: ProfileAttributes) -> bytes:
     """A profile as a row of a bulk body, and as the `data` of a single request."""
     return _encode(_Profile(attributes))
+
+
+def decode_profile(row: bytes) -> ProfileAttributes:
+    """The profile that `encode_profile` made a row of."""
+    return _decode_profile(row).attributes
 
 
 def upsert_profile(row: bytes) -> Request[None]:

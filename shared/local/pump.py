@@ -59,6 +59,8 @@ class Pump:
 
     `task_key` proves to the functions that a task comes from here. `client` is shared by all threads. `keep_every_s` is how
     often the leases of deliveries under way are extended, `dead_every_s` how often the dead are looked for, in seconds.
+    `on_worker_died` is called when a delivery of work broke off without an answer: on one machine that means that the
+    worker's process is dead, so nobody holds its batches any more.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Pump:
         *,
         keep_every_s: float = KEEP_EVERY_S,
         dead_every_s: float = DEAD_EVERY_S,
+        on_worker_died: Callable[[], object] = lambda: None,
     ) -> None:
+        self._on_worker_died = on_worker_died
         self._queue, self._task_key, self._client = queue, task_key, client
         self._keep_every_s, self._dead_every_s = keep_every_s, dead_every_s
         self._stopping = threading.Event()
@@ -176,6 +180,10 @@ class Pump:
             )
         except httpx.ConnectError:
             return None
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            if topic is Topic.WORK:
+                self._on_worker_died()
+            return f"no_answer:{type(error).__name__}"
         except httpx.HTTPError as error:
             return f"no_answer:{type(error).__name__}"
         return "" if answer.is_success else f"answered:{answer.status_code}"

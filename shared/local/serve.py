@@ -90,9 +90,11 @@ def _serve(
 
     with Database(state.state_path) as database, loopback_client(state.workers + PLAN_THREADS + 1) as client:
         queue = SqliteQueue(database)
-        SqliteRunStore(database).free_leases()
+        store = SqliteRunStore(database)
+        store.free_leases()
         queue.free_leases()
-        supervise([dispatch, worker], Pump(queue, routes, task_key, client), stop, on_ready=announce, say=err)
+        pump = Pump(queue, routes, task_key, client, on_worker_died=store.free_leases)
+        supervise([dispatch, worker], pump, stop, on_ready=announce, say=err)
     out("stopped")
     return EXIT_OK
 

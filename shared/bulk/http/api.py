@@ -88,6 +88,11 @@ def answer(app: ImportApp, request: ApiRequest) -> ApiResponse:
         return _error(500, "internal", "the request failed inside; see the logs")
 
 
+def too_large() -> ApiResponse:
+    """The answer to a body of more than `MOST_BODY_BYTES`."""
+    return _error(413, "too_large", f"the body is larger than {MOST_BODY_BYTES} bytes; list the ids in several runs")
+
+
 def _routed(app: ImportApp, request: ApiRequest) -> ApiResponse:
     path = request.path.rstrip("/") or "/"
     allowed: list[str] = []
@@ -102,8 +107,6 @@ def _routed(app: ImportApp, request: ApiRequest) -> ApiResponse:
             verdict = access.check_api_key(request.headers, app.settings)
             if isinstance(verdict, access.Denied):
                 return _error(verdict.status, verdict.error, verdict.message)
-        if len(request.body) > MOST_BODY_BYTES:
-            return _error(413, "too_large", f"the body is larger than {MOST_BODY_BYTES} bytes")
         return route(_Call(app, request, match.groupdict(), budget_of(CALL_S)))
     if allowed:
         shown = ", ".join(allowed)
