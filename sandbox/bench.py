@@ -186,7 +186,8 @@ def _print(figures: dict[str, Any], count: int, workers: int) -> None:
         f"  peak memory          {figures['peak_mb']} MB in all, "
         + ", ".join(f"{name} {value} MB" for name, value in figures["peak_mb_by_process"].items()),
         "how: one run; simulators on the same machine, their CPU not counted; commercetools p50 "
-        f"{READ_P50_MS} ms, p95 {READ_P95_MS} ms; Klaviyo's writes p50 {WRITE_P50_MS} ms, p95 {WRITE_P95_MS} ms, jobs {JOB_SECONDS} s; "
+        f"{READ_P50_MS} ms, p95 {READ_P95_MS} ms; Klaviyo's writes p50 {WRITE_P50_MS} ms, "
+        f"p95 {WRITE_P95_MS} ms, jobs {JOB_SECONDS} s; "
         f"Klaviyo's documented rate windows enforced; WORKERS={workers}; memory (PSS) sampled every {_SAMPLE_S} s;",
         f"     {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     ]

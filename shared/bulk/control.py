@@ -136,10 +136,7 @@ def _known(app: ImportApp, run_id: str) -> Run:
 
 def _take_lock(app: ImportApp, kind: Kind, run_id: str, previous: Run | None, budget: Budget) -> None:
     """Take the import lock; one left by `previous`, which does not go on, is taken from it."""
-    taken = app.lock.take(kind, run_id, states.LEASE_S, budget)
-    if isinstance(taken, Held) and previous and taken.run_id == previous.run_id:
-        app.lock.release(kind, previous.run_id, budget)
-        taken = app.lock.take(kind, run_id, states.LEASE_S, budget)
+    taken = app.lock.take(kind, run_id, states.LEASE_S, budget, instead_of=previous.run_id if previous else None)
     if isinstance(taken, Held):
         raise Locked(kind, taken.run_id, taken.since)
 
@@ -151,7 +148,7 @@ def _new_run(app: ImportApp, kind: Kind, run_id: str, options: RunOptions, budge
         total, ranges = None, [IdRange(index=0)]
     else:
         total = count_items(app, kind, options, budget)
-        ranges = plan.id_ranges(plan.range_count(total), options.start_id)
+        ranges = plan.id_ranges(plan.range_count(total, plan.BATCH_SIZES[kind]), options.start_id)
     now = app.now()
     run = Run(
         run_id=run_id,

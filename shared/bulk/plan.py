@@ -15,17 +15,23 @@ BATCH_SIZES: Mapping[Kind, int] = {
 """Items a batch holds at most: what one request to Klaviyo takes, or a few of them."""
 
 MOST_RANGES = 16
-RANGE_ITEMS = 1_000
-"""Fewer items than this are not worth a range of their own: two pages of ids, one small request to Klaviyo."""
+BUSY_RANGES = 4
+"""Ranges that keep the workers of one machine busy."""
 
 _ID_SPACE = 1 << 128
 
 
-def range_count(total: int | None) -> int:
-    """How many ranges are scanned in parallel: one for each `RANGE_ITEMS` items, up to 16; an unknown `total` means many."""
+def range_count(total: int | None, batch_size: int) -> int:
+    """How many ranges are scanned in parallel, up to 16; an unknown `total` means many.
+
+    A batch waits some seconds for Klaviyo's jobs, however small it is. So a few items are spread over `BUSY_RANGES`, and
+    more of them over ranges that hold about one full batch each (ids are random, so a little less is aimed at).
+    """
     if total is None:
         return MOST_RANGES
-    return max(1, min(MOST_RANGES, -(-total // RANGE_ITEMS)))
+    spread = min(BUSY_RANGES, -(-total * BUSY_RANGES // batch_size))
+    filled = -(-total * 20 // (batch_size * 17))
+    return max(1, min(MOST_RANGES, max(spread, filled)))
 
 
 def id_ranges(count: int, start_id: str | None = None) -> list[IdRange]:

@@ -89,11 +89,11 @@ class ImportLock:
         self._client = client
         self._new_nonce = new_nonce
 
-    def take(self, kind: str, run_id: str, lease_s: float, budget: Budget) -> Taken | Held:
-        """Take the lock for a run for `lease_s` seconds, if it is free or its lease is over.
+    def take(self, kind: str, run_id: str, lease_s: float, budget: Budget, *, instead_of: str | None = None) -> Taken | Held:
+        """Take the lock for a run for `lease_s` seconds, if it is free, its lease is over, or the run `instead_of` holds it.
 
-        A lock that the same run holds counts as held, too. Raises `TransientError` when others take and release it so
-        fast that no answer can be given.
+        That one must be known not to go on. A lock that the same run holds counts as held, too. Raises `TransientError`
+        when others take and release it so fast that no answer can be given.
         """
         refused, blindly = 0, False
         for _ in range(_ROUNDS):
@@ -104,7 +104,7 @@ class ImportLock:
                 continue
             refused = 0
             state = self._state_of(found)
-            if isinstance(state, Held) and not state.expired:
+            if isinstance(state, Held) and not state.expired and (state.foreign or state.run_id != instead_of):
                 return state
             claim = self._claim(run_id, None, lease_s)
             version = self._write(kind, claim, found.version, budget)

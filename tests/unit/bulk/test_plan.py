@@ -34,11 +34,29 @@ def test_each_kind_has_the_batch_size_of_its_request() -> None:
 
 @pytest.mark.parametrize(
     ("total", "count"),
-    [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (2_000, 2), (15_000, 15), (15_001, 16), (10_000_000, 16), (None, 16)],
+    [
+        (0, 1),
+        (300, 1),
+        (2_500, 1),
+        (2_501, 2),
+        (10_000, 4),
+        (34_000, 4),
+        (40_000, 5),
+        (100_000, 12),
+        (136_000, 16),
+        (10_000_000, 16),
+        (None, 16),
+    ],
 )
 def test_few_items_need_few_ranges(total: int | None, count: int) -> None:
-    """One for each thousand, sixteen at most, and one at least; an unknown total is taken as large."""
-    assert range_count(total) == count
+    """A few items keep four workers busy, more go into ranges of about one batch each, sixteen at most; unknown is many."""
+    assert range_count(total, 10_000) == count
+
+
+@pytest.mark.parametrize("total", [34_000, 100_000, 136_000])
+def test_ranges_of_many_items_hold_a_batch_each(total: int) -> None:
+    """With room for ids that are spread unevenly, so that hardly a range spills over into a second, tiny batch."""
+    assert 8_000 <= total / range_count(total, 10_000) <= 8_500
 
 
 @exactly
