@@ -12,16 +12,19 @@ from shared.commercetools.lock import ImportLock
 from shared.dead_letters import DeadLetters
 from shared.klaviyo.profile_imports import ProfileImporter
 from shared.settings import Settings
+from shared.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
 class ImportApp:
     """Settings, the ports, the clients and the clock of one process.
 
-    `now` gives the time in UTC, `new_id` a name that nobody has used. The clients are shared by all threads.
+    `slots` bounds the batches that are worked on at once; `now` gives the time in UTC, `new_id` a name that nobody has
+    used. The clients are shared by all threads.
     """
 
     settings: Settings
+    slots: Slots
     store: RunStore
     queue: Queue
     dead_letters: DeadLetters

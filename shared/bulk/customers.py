@@ -56,16 +56,17 @@ class _Window:
             IdentifierRow(item.id, attributes.email or "", attributes.phone_number, item.createdAt, item.lastModifiedAt)
         )
 
-    def settled_rows(self) -> list[ProfileRow]:
-        """The rows to write, once those that share an e-mail or a phone have been told apart."""
+    def handed_over(self) -> Iterator[ProfileRow]:
+        """The rows to write, once those that share an e-mail or a phone have been told apart; they are held here no longer."""
         settled = settle_identifiers(self.identifiers)
         self.tally.skipped(SkipReason.SAME_EMAIL, len(settled.same_email))
         self.tally.adjusted(Adjustment.PHONE_SHARED, len(settled.lost_phone))
-        return [
+        rows, self.rows, self.identifiers = self.rows, [], []
+        return (
             row.without_phone() if index in settled.lost_phone else row
-            for index, row in enumerate(self.rows)
+            for index, row in enumerate(rows)
             if index not in settled.same_email
-        ]
+        )
 
 
 def import_customers(app: ImportApp, run: Run, batch: Batch, budget: Budget) -> Iterator[Step]:
@@ -75,32 +76,37 @@ def import_customers(app: ImportApp, run: Run, batch: Batch, budget: Budget) -> 
     """
     rules = app.settings.mapping.document.customer
     window, seen = _Window(), 0
-    for page in items_of(app, run, batch, CUSTOMERS, budget):
-        for item in page:
-            window.admit(item, rules)
-        seen += len(page)
-        if window.bytes_held >= WINDOW_BYTES:
-            yield _written(app, run, window, budget)
-            window = _Window()
-    if batch.ids is not None:
-        asked = sum(1 for item in batch.ids if batch.cursor is None or item > batch.cursor)
-        window.tally.skipped(SkipReason.GONE, asked - seen)
-    window.cursor = batch.ids[-1] if batch.ids else batch.last
-    yield _written(app, run, window, budget)
+    with app.slots.taken(budget):
+        for page in items_of(app, run, batch, CUSTOMERS, budget):
+            for item in page:
+                window.admit(item, rules)
+            seen += len(page)
+            if window.bytes_held >= WINDOW_BYTES:
+                yield _written(app, run, window, budget)
+                window = _Window()
+        if batch.ids is not None:
+            asked = sum(1 for item in batch.ids if batch.cursor is None or item > batch.cursor)
+            window.tally.skipped(SkipReason.GONE, asked - seen)
+        window.cursor = batch.ids[-1] if batch.ids else batch.last
+        yield _written(app, run, window, budget)
 
 
 def _written(app: ImportApp, run: Run, window: _Window, budget: Budget) -> Step:
-    rows = window.settled_rows()
     if run.options.dry_run:
-        window.tally.sent(len(rows))
-        for row in rows[:EXAMPLES]:
-            window.tally.example(masked_profile(row.attributes))
-    elif rows:
-        _send(app, rows, window.tally, budget)
+        _show(window.handed_over(), window.tally)
+    else:
+        _send(app, window.handed_over(), window.tally, budget)
     return Step(window.cursor, window.tally.result())
 
 
-def _send(app: ImportApp, rows: list[ProfileRow], tally: Tally, budget: Budget) -> None:
+def _show(rows: Iterator[ProfileRow], tally: Tally) -> None:
+    for number, row in enumerate(rows):
+        tally.sent()
+        if number < EXAMPLES:
+            tally.example(masked_profile(row.attributes))
+
+
+def _send(app: ImportApp, rows: Iterator[ProfileRow], tally: Tally, budget: Budget) -> None:
     result = app.profiles.import_profiles(rows, budget)
     tally.jobs(list(result.job_ids))
     for customer_id, outcome in result.outcomes.items():

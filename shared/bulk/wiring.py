@@ -14,6 +14,7 @@ from shared.klaviyo.client import open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter
 from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
+from shared.slots import Slots
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from shared.sqlite.queue import SqliteQueue
@@ -43,14 +44,16 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
         limiter=Limiter(rate_share=settings.klaviyo.rate_share, realtime_headroom=True),
         user_agent=USER_AGENT,
     )
+    slots = Slots(settings.state.workers)
     return ImportApp(
         settings=settings,
+        slots=slots,
         store=SqliteRunStore(database),
         queue=SqliteQueue(database),
         dead_letters=SqliteDeadLetters(database),
         lock=ImportLock(commercetools),
         commercetools=commercetools,
-        profiles=ProfileImporter(klaviyo),
+        profiles=ProfileImporter(klaviyo, slots=slots),
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid.uuid4().hex,
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 from shared import logs
 from shared.budget import Budget
@@ -19,6 +20,7 @@ from shared.klaviyo.packing import Body, Oversized, pack
 from shared.klaviyo.profile_conflicts import solve
 from shared.klaviyo.profile_rows import (
     Failed,
+    KeptRows,
     ProfileImportResult,
     ProfileRow,
     RowError,
@@ -36,6 +38,7 @@ from shared.klaviyo.requests import (
 )
 from shared.klaviyo.verdicts import PHONE_FIELD, Refusal, Refused
 from shared.mapping.result import Adjustment
+from shared.slots import Slots
 
 ROW_TOO_LARGE = "row_too_large"
 
@@ -62,20 +65,28 @@ class ProfileImporter:
     """Writes customers in bulk; one per process, shared by its threads, so that they share the polling of jobs."""
 
     def __init__(
-        self, client: KlaviyoClient, poller: JobPoller | None = None, *, limits: PackLimits = PROFILE_IMPORT_LIMITS
+        self,
+        client: KlaviyoClient,
+        poller: JobPoller | None = None,
+        *,
+        slots: Slots | None = None,
+        limits: PackLimits = PROFILE_IMPORT_LIMITS,
     ) -> None:
+        """`slots`: those of which the caller has taken one; it is given up while Klaviyo works."""
         self._client = client
+        self._slots = slots
         self._poller = poller or JobPoller(client)
         self._limits = limits
 
-    def import_profiles(self, rows: Sequence[ProfileRow], budget: Budget) -> ProfileImportResult:
+    def import_profiles(self, rows: Iterable[ProfileRow], budget: Budget) -> ProfileImportResult:
         """Write all rows (distinct customers) and say of each what became of it.
 
-        All jobs are started first, then awaited. Raises `AuthError`, `TransientError` (`RateLimited`, `HostDown`, `JobLost`)
-        and `Interrupted`; then nothing is known of the rows, and the same call may be made again.
+        All jobs are started first, then awaited. Meanwhile the rows are kept compressed, in case that Klaviyo complains of
+        some, so the caller had better not hold them. Raises `AuthError`, `TransientError` (`RateLimited`, `HostDown`,
+        `JobLost`) and `Interrupted`; then nothing is known of the rows, and the same call may be made again.
         """
-        work = _Import(rows, self._client, self._poller, budget)
-        work.bulk(range(len(rows)), self._limits)
+        work = _Import(rows, self._client, self._poller, budget, self._slots)
+        work.bulk(range(len(work.rows)), self._limits)
         if (without_phone := work.drop_phones_of_many_conflicts()) is not None:
             work.bulk(without_phone, self._limits)
         work.solve_conflicts()
@@ -85,8 +96,11 @@ class ProfileImporter:
 class _Import:
     """What is known so far of one import; indices count its rows."""
 
-    def __init__(self, rows: Sequence[ProfileRow], client: KlaviyoClient, poller: JobPoller, budget: Budget) -> None:
-        self._rows = list(rows)
+    def __init__(
+        self, rows: Iterable[ProfileRow], client: KlaviyoClient, poller: JobPoller, budget: Budget, slots: Slots | None
+    ) -> None:
+        self.rows = KeptRows(rows)
+        self._slots = slots
         self._client = client
         self._poller = poller
         self._budget = budget
@@ -97,20 +111,23 @@ class _Import:
 
     def bulk(self, indices: Sequence[int], limits: PackLimits) -> None:
         """Bring some rows through bulk jobs to their end; conflicts are left over."""
-        started: list[tuple[Job, Body]] = []
-        for body in pack((self._rows[index].encoded for index in indices), PROFILE_IMPORT, limits):
+        started: dict[str, Sequence[int]] = {}
+        for body in pack((self.rows[index].encoded for index in indices), PROFILE_IMPORT, limits):
             if isinstance(body, Oversized):
                 self._fail((indices[body.index],), ROW_TOO_LARGE, None)
             else:
-                started += self._started(body.placed(indices))
-        self._job_ids += [job.id for job, _ in started]
-        jobs = self._poller.wait([job.id for job, _ in started], self._budget)
-        for job, body in started:
-            self._settle(jobs[job.id], body)
+                started.update(self._started(body.placed(indices)))
+            del body  # it holds megabytes, and the wait below may be long
+        self._job_ids += started
+        self.rows.compress()
+        with self._slots.given_up(self._budget) if self._slots else nullcontext():
+            jobs = self._poller.wait(started, self._budget)
+        for job_id, sent in started.items():
+            self._settle(jobs[job_id], sent)
 
     def drop_phones_of_many_conflicts(self) -> Sequence[int] | None:
         """Take the phones of the conflicting rows when too many have one; the rows, to go through bulk jobs once more."""
-        with_phone = [index for index in self._conflicts if self._rows[index].attributes.phone_number is not None]
+        with_phone = [index for index in self._conflicts if self.rows[index].attributes.phone_number is not None]
         if len(with_phone) <= SINGLES_MOST:
             return None
         for index in with_phone:
@@ -122,28 +139,28 @@ class _Import:
     def solve_conflicts(self) -> None:
         """Write what is left one by one over the single endpoints."""
         for index in self._conflicts:
-            self._outcomes[index] = solve(self._rows[index], self._client, self._budget)
+            self._outcomes[index] = solve(self.rows[index], self._client, self._budget)
 
     def result(self) -> ProfileImportResult:
         """A row that nobody complained of is sent."""
         outcomes: dict[str, Sent | Failed] = {}
-        for index, row in enumerate(self._rows):
+        for index, customer_id in enumerate(self.rows.customer_ids):
             outcome = self._outcomes.get(index, Sent())
             if isinstance(outcome, Sent) and index in self._phone_dropped:
                 outcome = Sent((Adjustment.PHONE_REFUSED, *outcome.adjustments))
-            outcomes[row.customer_id] = outcome
+            outcomes[customer_id] = outcome
         return ProfileImportResult(outcomes, tuple(self._job_ids))
 
-    def _started(self, body: Body) -> list[tuple[Job, Body]]:
-        """Start jobs until every row of the body is in one, or failed."""
-        started: list[tuple[Job, Body]] = []
+    def _started(self, body: Body) -> dict[str, Sequence[int]]:
+        """Start jobs until every row of the body is in one, or failed; the rows of each job by its id, in the order sent."""
+        started: dict[str, Sequence[int]] = {}
         queue = deque([body])
         halvings = UNNAMED_ROWS_MOST * math.ceil(math.log2(len(body.rows)) + 1)
         phone_rounds, codes = 0, set[str]()
         while queue:
             body = queue.popleft()
             try:
-                started.append((self._client.send(start_profile_import(body), self._budget), body))
+                started[self._client.send(start_profile_import(body), self._budget).id] = body.indices
                 continue
             except Refused as error:
                 refused = error
@@ -162,11 +179,11 @@ class _Import:
                 queue.pop()
         return started
 
-    def _settle(self, job: Job, body: Body) -> None:
+    def _settle(self, job: Job, sent: Sequence[int]) -> None:
         """Read what a complete job says of its rows."""
         if job.attributes.failed_count == 0:
             return
-        for error in self._errors_of(job, body).values():
+        for error in self._errors_of(job, sent).values():
             if is_about_identifiers(error.refusal):
                 self._conflicts.append(error.index)
             else:
@@ -175,7 +192,7 @@ class _Import:
     def _refused_codes(self, body: Body, by_row: dict[int, list[Refusal]]) -> set[str]:
         """How the phones begin that an answer named."""
         phones = (
-            self._rows[body.indices[position]].attributes.phone_number
+            self.rows[body.indices[position]].attributes.phone_number
             for position, refusals in by_row.items()
             if _only_the_phone(refusals)
         )
@@ -186,10 +203,10 @@ class _Import:
         replaced, gone = {}, set()
         for position, index in enumerate(body.indices):
             refusals = by_row.get(position)
-            phone = self._rows[index].attributes.phone_number
+            phone = self.rows[index].attributes.phone_number
             if phone is not None and (_only_the_phone(refusals) if refusals else phone[_CALLING_CODE] in codes):
                 self._drop_phone(index)
-                replaced[position] = self._rows[index].encoded
+                replaced[position] = self.rows[index].encoded
             elif refusals:
                 gone.add(position)
                 self._fail((index,), refusals[0].code, refusals[0].pointer)
@@ -197,16 +214,16 @@ class _Import:
         return body.changed(without=gone, replaced=replaced)
 
     def _drop_phone(self, index: int) -> None:
-        self._rows[index] = self._rows[index].without_phone()
+        self.rows.replace(index, self.rows[index].without_phone())
         self._phone_dropped.add(index)
 
-    def _errors_of(self, job: Job, body: Body) -> dict[int, RowError]:
+    def _errors_of(self, job: Job, sent: Sequence[int]) -> dict[int, RowError]:
         """The errors of a job's rows. Raises `TransientError` when fewer rows are named than the job says have failed."""
         for attempt in range(ERROR_PAGES_AGAIN):
             if attempt:
                 self._budget.sleep(ERROR_PAGES_WAIT_S)
             errors = self._fetched_errors(job.id)
-            found, unmatched = matched_errors(errors, self._rows, body.indices)
+            found, unmatched = matched_errors(errors, self.rows, sent)
             if not unmatched and len(errors) >= (job.attributes.failed_count or 0):
                 return found
         raise TransientError(f"klaviyo's import job {job.id} does not name all rows that failed", host=Host.KLAVIYO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,38 @@ def profile_row(customer_id: str, attributes: ProfileAttributes) -> ProfileRow:
     return ProfileRow(customer_id, encode_profile(attributes))
 
 
+class KeptRows:
+    """The rows of an import by index. Compressed, they take about a tenth of their size; the next look brings them back."""
+
+    def __init__(self, rows: Iterable[ProfileRow]) -> None:
+        self.customer_ids: list[str] = []
+        self._encoded: list[bytes] | None = []
+        self._compressed = b""
+        for row in rows:
+            self.customer_ids.append(row.customer_id)
+            self._encoded.append(row.encoded)
+
+    def __len__(self) -> int:
+        return len(self.customer_ids)
+
+    def __getitem__(self, index: int) -> ProfileRow:
+        return ProfileRow(self.customer_ids[index], self._rows()[index])
+
+    def replace(self, index: int, row: ProfileRow) -> None:
+        """Keep another row in this place."""
+        self._rows()[index] = row.encoded
+
+    def compress(self) -> None:
+        """Hold the rows in less memory until one is looked at. JSON rows have no line breaks, so these part them."""
+        if self._encoded is not None:
+            self._compressed, self._encoded = zlib.compress(b"\n".join(self._encoded), level=1), None
+
+    def _rows(self) -> list[bytes]:
+        if self._encoded is None:
+            self._encoded, self._compressed = zlib.decompress(self._compressed).split(b"\n"), b""
+        return self._encoded
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Klaviyo has the customer, less what `adjustments` name."""
@@ -69,9 +102,7 @@ class RowError:
     refusal: Refusal
 
 
-def matched_errors(
-    errors: Iterable[RefusedRow], rows: Sequence[ProfileRow], indices: Sequence[int]
-) -> tuple[dict[int, RowError], int]:
+def matched_errors(errors: Iterable[RefusedRow], rows: KeptRows, indices: Sequence[int]) -> tuple[dict[int, RowError], int]:
     """The first error of each row of a job by the row's index, and how many errors name no row of it.
 
     `indices` are the job's rows within `rows`, in the order sent. A row is known by the payload's external id, else by its

@@ -27,6 +27,9 @@ EXIT_FAILED = 1
 EXIT_CONFIG = 2
 
 PLAN_THREADS = 2
+DELIVERIES_PER_WORKER = 4
+"""Batches under way for each that is worked on: the others wait for Klaviyo's jobs, which costs next to nothing."""
+
 API_THREADS = 8
 ANSWER_MARGIN_S = 60.0
 """What a function may take beyond its own deadline, as on Google Cloud: 480 of 540 s (decisions.md 5)."""
@@ -80,15 +83,16 @@ def _serve(
     check_port(bind.bind_host, bind.bulk_import_port)
     dispatch, worker = (Child(spec, err) for spec in specs)
     timeout_s = settings.budgets.worker_deadline_s + ANSWER_MARGIN_S
+    deliveries = state.workers * DELIVERIES_PER_WORKER
     routes = (
-        Route(Topic.WORK, lambda: worker.url, "/", state.workers, timeout_s),
+        Route(Topic.WORK, lambda: worker.url, "/", deliveries, timeout_s),
         Route(Topic.PLAN, lambda: dispatch.url, "/tasks/plan", PLAN_THREADS, timeout_s),
     )
 
     def announce() -> None:
         out(f"import API: {dispatch.url}   state: {state.state_path}   stop with Ctrl-C or SIGTERM")
 
-    with Database(state.state_path) as database, loopback_client(state.workers + PLAN_THREADS + 1) as client:
+    with Database(state.state_path) as database, loopback_client(deliveries + PLAN_THREADS + 1) as client:
         queue = SqliteQueue(database)
         store = SqliteRunStore(database)
         store.free_leases()
@@ -101,7 +105,8 @@ def _serve(
 
 def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret, source: Source) -> tuple[ChildSpec, ChildSpec]:
     """The dispatcher, where the import API is to listen, and the worker, somewhere on loopback."""
-    environment = {**environ, "LOCAL_TASK_KEY": task_key.reveal()}
+    workers = settings.state.workers
+    environment = {**environ, "LOCAL_TASK_KEY": task_key.reveal(), "LOCAL_WORKERS": str(workers)}
     return (
         ChildSpec(
             name="bulk_dispatch",
@@ -118,6 +123,6 @@ def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret
             target="bulk_worker",
             source=source("bulk_worker"),
             environment=environment,
-            threads=settings.state.workers + 2,
+            threads=workers * DELIVERIES_PER_WORKER + 2,
         ),
     )

@@ -210,6 +210,13 @@ VARIABLES: tuple[Variable, ...] = (
         set_by=Audience.PLATFORM,
     ),
     Variable(
+        "LOCAL_WORKERS",
+        "whole number, 1 to 64",
+        "bulk worker",
+        "`WORKERS` as the local supervisor hands it down, since the functions framework takes that name for its own processes",
+        set_by=Audience.PRODUCT,
+    ),
+    Variable(
         "LOCAL_TASK_KEY",
         "text",
         "tasks",

@@ -221,7 +221,7 @@ def _state(reader: Reader) -> StateSettings:
         state_backend=reader.choice("STATE_BACKEND", StateBackend) or StateBackend.SQLITE,
         queue_backend=reader.choice("QUEUE_BACKEND", QueueBackend) or QueueBackend.SQLITE,
         state_path=Path(reader.text("STATE_PATH")),
-        workers=reader.whole("WORKERS", 1, 64),
+        workers=reader.whole("LOCAL_WORKERS" if reader.text("LOCAL_WORKERS") else "WORKERS", 1, 64),
     )
 
 
