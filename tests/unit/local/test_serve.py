@@ -19,6 +19,7 @@ from local_fixtures import TINY_FUNCTION, eventually, is_alive, tiny_function
 
 from shared.bulk.ports import Topic
 from shared.local.children import free_port
+from shared.local.serve import DELIVERIES_PER_WORKER
 from shared.sqlite.database import Database
 from shared.sqlite.queue import SqliteQueue
 
@@ -140,17 +141,18 @@ def test_a_child_that_dies_is_replaced_and_its_message_delivered_again(begin: Be
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_running_deliveries_end(begin: Begin, number: signal.Signals) -> None:
-    """The delivery under way is finished and acknowledged, the next is not begun, nothing is left running, exit code 0."""
+    """Deliveries under way are finished and acknowledged, the next is not begun, nothing is left running, exit code 0."""
     serving = begin(seconds=1.0, WORKERS="1").ready()
-    serving.publish(Topic.WORK, b"one", b"two")
-    eventually(lambda: serving.calls("bulk_worker", "begun"))
+    at_once = DELIVERIES_PER_WORKER
+    serving.publish(Topic.WORK, *(b"%d" % number for number in range(at_once + 1)))
+    eventually(lambda: len(serving.calls("bulk_worker", "begun")) == at_once)
     offspring = serving.offspring()
     serving.process.send_signal(number)
     assert serving.ended() == 0
-    assert len(serving.calls("bulk_worker", "begun")) == len(serving.calls("bulk_worker", "ended")) == 1
+    assert len(serving.calls("bulk_worker", "begun")) == len(serving.calls("bulk_worker", "ended")) == at_once
     assert serving.left() == 1
     assert not any(is_alive(pid) for pid in offspring)
-    assert "1 delivery under way" in serving.err.read_text()
+    assert f"{at_once} deliveries under way" in serving.err.read_text()
 
 
 def test_a_second_signal_ends_the_wait(begin: Begin) -> None:
