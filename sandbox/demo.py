@@ -14,6 +14,8 @@ from sandbox.checker import check_customers
 from sandbox.launch import LaunchError, Sandbox, free_port, sandbox, serve
 
 CUSTOMERS = 300
+REFUSED = 1
+"""The sample has one malformed e-mail, which Klaviyo refuses; any other failure is a fault."""
 _COMPLETED, _COMPLETED_WITH_ERRORS = 0, 1
 
 
@@ -54,6 +56,8 @@ def _verdict(console: Console, servers: Sandbox, status: dict[str, int]) -> int:
     problems = check.problems
     if status["seen"] != status["sent"] + status["skipped"] + status["failed"] or status["seen"] != check.customers:
         problems.append("the summary does not add up")
+    if status["failed"] != REFUSED:
+        problems.append(f"{status['failed']} customers failed, not {REFUSED}")
     if unaccounted:
         problems.append(f"{unaccounted} customers are neither in Klaviyo nor accounted for")
     if problems:

@@ -1,0 +1,73 @@
+"""The README's first screen works, and its tree is the repository's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from docs_pages import ROOT, page
+
+from shared.bulk.http.api import OFFERED
+from shared.bulk.records import Kind
+from shared.mapping.result import Adjustment, SkipReason
+
+README = page("README.md")
+PASSED_OVER = {"build", "dist"}
+FIRST_SCREEN_LINES = 30
+
+
+def test_the_first_screen_has_a_command_that_works_without_an_account() -> None:
+    """Whoever opens the page sees what to type."""
+    first = "\n".join(README.text.splitlines()[:FIRST_SCREEN_LINES])
+    assert re.search(r"```sh\nmake demo\n```", first)
+    assert re.search(r"```sh\nmake test\n```", README.text)
+
+
+def test_the_demos_output_names_reasons_that_exist() -> None:
+    """The sample of the demo's output is no invention."""
+    shown = next(body for _, body in README.fences if "seen 300" in body)
+    reasons = set(re.findall(r"^\d+ +(\w+)$", shown, re.MULTILINE))
+    assert {"invalid", "phone_shared"} <= reasons
+    assert reasons - {"invalid"} <= {*map(str, SkipReason), *map(str, Adjustment)}
+    seen, sent, skipped, failed = map(int, re.findall(r"\d+", next(line for line in shown.splitlines() if "seen" in line)))
+    assert seen == sent + skipped + failed
+
+
+def test_the_tree_is_that_of_the_repository() -> None:
+    """Every folder that is shown exists, and no folder of code is missing."""
+    assert _shown_folders() == _folders(ROOT) | {
+        f"{parent}/{name}" for parent in ("functions", "shared", "shared/bulk", "sandbox") for name in _folders(ROOT / parent)
+    }
+
+
+def test_what_is_missing_is_said() -> None:
+    """The kinds that cannot be imported yet stand in one section, and those that can do not."""
+    section = README.section("Not in this version yet")
+    for kind in Kind:
+        assert (kind.value in section) is (kind not in OFFERED), kind
+
+
+def _folders(parent: Path) -> set[str]:
+    """Folders that hold files of the project: no caches, no hidden ones, nothing that is built."""
+    return {
+        path.name
+        for path in parent.iterdir()
+        if path.is_dir()
+        and not path.name.startswith((".", "__"))
+        and not path.name.endswith(".egg-info")
+        and path.name not in PASSED_OVER
+        and any(file.suffix in {".py", ".json", ".md", ".html"} for file in path.rglob("*"))
+    }
+
+
+def _shown_folders() -> set[str]:
+    block = re.search(r"^```\n(functions/ .*?)^```", README.text, re.MULTILINE | re.DOTALL)
+    assert block
+    shown: set[str] = set()
+    parents: list[str] = []
+    for line in block[1].splitlines():
+        indent, name = re.match(r"( *)([a-z_]+)/ ", line).groups()  # type: ignore[union-attr] # a line that is none fails the test
+        depth = len(indent) // 2
+        parents = [*parents[:depth], name]
+        shown.add("/".join(parents))
+    return shown
