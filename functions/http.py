@@ -9,13 +9,18 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared.bulk.http.api import MOST_BODY_BYTES, ApiRequest, ApiResponse, too_large
 
+_PIECE_BYTES = 65_536
+
 
 def answered(request: flask.Request, answer: Callable[[ApiRequest], ApiResponse]) -> flask.Response:
     """The answer to a request of the framework, in its own terms; a body that is too large is not read."""
-    request.max_content_length = MOST_BODY_BYTES
+    request.max_content_length = MOST_BODY_BYTES + 1  # of a body without a length, so much is read before it is known
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
+        body = None
+    if body is None or len(body) > MOST_BODY_BYTES:
+        _drain(request)
         return _response(too_large())
     call = ApiRequest(
         method=request.method,
@@ -25,6 +30,14 @@ def answered(request: flask.Request, answer: Callable[[ApiRequest], ApiResponse]
         body=body,
     )
     return _response(answer(call))
+
+
+def _drain(request: flask.Request) -> None:
+    """Let the rest of the body pass by: the framework reads it before it answers, and would stumble over the limit again."""
+    request.max_content_length = None
+    request.__dict__.pop("stream", None)  # the one that has the limit
+    while request.stream.read(_PIECE_BYTES):
+        pass
 
 
 def _response(response: ApiResponse) -> flask.Response:

@@ -8,25 +8,28 @@ import msgspec
 
 from shared.klaviyo.profiles import ProfileAttributes
 
-_SHOWN = frozenset({"external_id", "country", "locale", "customerGroup", "stores", "isEmailVerified"})
+_SHOWN = frozenset({("external_id",), ("locale",), ("location", "country")})
+"""Where values are identifiers of commercetools or coarse. No property is: a custom field may have any name and content."""
+
+_SHOWN_NOT_AT_ALL = frozenset({"phone_number", "dateOfBirth", "vatId"})
 MASK = "***"
 
 
 def masked_profile(attributes: ProfileAttributes) -> dict[str, Any]:
-    """A profile with every value masked but for identifiers of commercetools, flags and coarse groups."""
+    """A profile with every value masked but for commercetools' id, locale, country and flags."""
     plain: dict[str, Any] = msgspec.to_builtins(attributes)
-    return {name: _masked(name, value) for name, value in plain.items()}
+    return {name: _masked((name,), value) for name, value in plain.items()}
 
 
-def _masked(name: str, value: Any) -> Any:
-    if name in _SHOWN or value is None or isinstance(value, bool):
+def _masked(path: tuple[str, ...], value: Any) -> Any:
+    if path in _SHOWN or value is None or isinstance(value, bool):
         return value
     if isinstance(value, dict):
-        return {key: _masked(key, item) for key, item in value.items()}
+        return {key: _masked((*path, key), item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_masked(name, item) for item in value]
+        return [_masked(path, item) for item in value]
     if not isinstance(value, str):
         return MASK
-    if name == "email" and "@" in value:
+    if path == ("email",) and "@" in value:
         return f"{value[:1]}{MASK}@{MASK}"
-    return f"{value[:1]}{MASK}" if name not in {"phone_number", "dateOfBirth", "vatId"} else MASK
+    return f"{value[:1]}{MASK}" if path[-1] not in _SHOWN_NOT_AT_ALL else MASK

@@ -16,6 +16,8 @@ from sandbox.checker import CustomerCheck, check_customers
 from sandbox.launch import Launched, Sandbox, free_port, sandbox, serve
 
 CUSTOMERS = 6_000
+HTTP = httpx.Client(verify=False, trust_env=False, timeout=90.0, limits=httpx.Limits(max_keepalive_connections=0))
+"""Plain http on loopback: no certificates need be loaded, which for a client of its own each time takes most of a poll."""
 FINISHED = {"completed", "completed_with_errors", "stopped", "halted", "abandoned"}
 
 
@@ -40,11 +42,11 @@ class Product:
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """A call of the import API."""
-        return httpx.post(f"{self.url}{path}", json=body, timeout=90.0)
+        return HTTP.post(f"{self.url}{path}", json=body)
 
     def status(self) -> dict[str, Any]:
         """The newest run of customers."""
-        answer = httpx.get(f"{self.url}/sync/customers/status", timeout=90.0)
+        answer = HTTP.get(f"{self.url}/sync/customers/status")
         answer.raise_for_status()
         status: dict[str, Any] = answer.json()
         return status
@@ -78,7 +80,7 @@ class Product:
 
 def control(url: str, path: str, body: Any = None) -> httpx.Response:
     """A call of a simulator's control API."""
-    answer = httpx.post(f"{url}/_sandbox/{path}", json=body, timeout=30.0)
+    answer = HTTP.post(f"{url}/_sandbox/{path}", json=body)
     answer.raise_for_status()
     return answer
 
@@ -96,7 +98,7 @@ def servers(simulators: Sandbox) -> Sandbox:
     """The simulators as they were at their start, without faults."""
     for url in (simulators.commercetools.url, simulators.klaviyo.url):
         control(url, "reset")
-        httpx.delete(f"{url}/_sandbox/faults", timeout=30.0).raise_for_status()
+        HTTP.delete(f"{url}/_sandbox/faults").raise_for_status()
     return simulators
 
 

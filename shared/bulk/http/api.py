@@ -19,7 +19,7 @@ from shared.bulk.app import ImportApp
 from shared.bulk.finish import RATE_WINDOW_S, finish_check
 from shared.bulk.http.openapi import openapi_document
 from shared.bulk.http.page import status_page
-from shared.bulk.http.start_body import start_options
+from shared.bulk.http.start_body import shown_name, start_options
 from shared.bulk.progress import status_of
 from shared.bulk.records import Kind, Run
 from shared.errors import AuthError, BadRequest, Problem, SyncError, TransientError
@@ -139,7 +139,11 @@ def _kind_status(call: _Call) -> ApiResponse:
 
 
 def _runs(call: _Call) -> ApiResponse:
-    problems = [Problem(name, "is not a parameter of this call") for name in call.request.query if name not in {"kind", "limit"}]
+    problems = [
+        Problem(shown_name(name), "is not a parameter of this call")
+        for name in call.request.query
+        if name not in {"kind", "limit"}
+    ]
     kind_name, limit = call.request.query.get("kind"), call.request.query.get("limit", "20")
     if kind_name is not None and kind_name not in {kind.value for kind in Kind}:
         problems.append(Problem("kind", f"must be one of {', '.join(Kind)}"))

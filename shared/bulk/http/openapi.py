@@ -15,8 +15,10 @@ _STATUSES = [status.value for status in RunStatus] + ["interrupted"]
 _MESSAGES = {
     400: "The request cannot be used; `problems` names each field",
     401: "The key is missing or wrong",
+    403: "No key is set, and the call comes from a page of another origin or under another name than this machine's",
     404: "There is no such thing",
     409: "The run is not in a state that allows this",
+    413: "The body is too large",
     423: "An import of this kind is under way, or another product holds its lock",
     502: "commercetools refused our credentials or the request",
     503: "commercetools or the store does not answer; nothing is lost, try again",
@@ -39,37 +41,37 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
             "/health": {"get": _open("Whether the server answers", 200, {"type": "object"})},
             "/": {"get": {"summary": "The status page", "security": [], "responses": {"200": {"description": "HTML"}}}},
             "/openapi.json": {"get": _open("This document", 200, {"type": "object"})},
-            "/sync/status": {"get": _call("The newest run of each kind", 200, _ref("Kinds"), [401])},
+            "/sync/status": {"get": _call("The newest run of each kind", 200, _ref("Kinds"), [401, 403])},
             "/sync/{kind}": {
                 "parameters": [kind],
                 "post": {
-                    **_call("Start an import", 202, _ref("Accepted"), [400, 401, 404, 423, 502, 503]),
+                    **_call("Start an import", 202, _ref("Accepted"), [400, 401, 403, 404, 413, 423, 502, 503]),
                     "requestBody": {"required": False, "content": {"application/json": {"schema": _ref("Start")}}},
                 },
             },
             "/sync/{kind}/stop": {
                 "parameters": [kind],
-                "post": _call("Stop the import that runs", 200, _ref("Stopping"), [400, 401, 404]),
+                "post": _call("Stop the import that runs", 200, _ref("Stopping"), [400, 401, 403, 404]),
             },
             "/sync/{kind}/status": {
                 "parameters": [kind],
-                "get": _call("The newest run of the kind", 200, _ref("Run"), [401, 404]),
+                "get": _call("The newest run of the kind", 200, _ref("Run"), [401, 403, 404]),
             },
-            "/runs": {"parameters": query, "get": _call("Runs, newest first", 200, _ref("Runs"), [400, 401])},
-            "/runs/{runId}": {"parameters": [run_id], "get": _call("One run", 200, _ref("Run"), [401, 404])},
+            "/runs": {"parameters": query, "get": _call("Runs, newest first", 200, _ref("Runs"), [400, 401, 403])},
+            "/runs/{runId}": {"parameters": [run_id], "get": _call("One run", 200, _ref("Run"), [401, 403, 404])},
             "/runs/{runId}/resume": {
                 "parameters": [run_id],
                 "post": _call(
                     "Continue a stopped, halted or interrupted run",
                     202,
                     _ref("Accepted"),
-                    [401, 404, 409, 423, 502, 503],
+                    [401, 403, 404, 409, 423, 502, 503],
                 ),
             },
             "/runs/{runId}/retry": {
                 "parameters": [run_id],
                 "post": _call(
-                    "A new run over the failed items of this one", 202, _ref("Accepted"), [401, 404, 409, 423, 502, 503]
+                    "A new run over the failed items of this one", 202, _ref("Accepted"), [401, 403, 404, 409, 423, 502, 503]
                 ),
             },
         },
@@ -162,10 +164,10 @@ def _ref(name: str) -> dict[str, Any]:
 
 
 def _open(summary: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
-    return {**_call(summary, status, schema, []), "security": []}
+    return {**_call(summary, status, schema, ()), "security": []}
 
 
-def _call(summary: str, status: int, schema: dict[str, Any], errors: list[int]) -> dict[str, Any]:
+def _call(summary: str, status: int, schema: dict[str, Any], errors: Sequence[int]) -> dict[str, Any]:
     answers = {str(status): {"description": summary, "content": {"application/json": {"schema": schema}}}}
     for error in errors:
         answers[str(error)] = {"description": _MESSAGES[error], "content": {"application/json": {"schema": _ERROR}}}

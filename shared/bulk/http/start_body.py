@@ -54,10 +54,14 @@ def _object(body: bytes) -> Mapping[str, Any]:
         raise BadRequest([Problem("body", "must be a JSON object in UTF-8, or empty")]) from None
 
 
+def shown_name(name: str) -> str:
+    """A name that a caller made up, as an answer may repeat it."""
+    return name if re.fullmatch(r"\w{1,40}", name, re.ASCII) else "(unprintable name)"
+
+
 def _unknown(name: str) -> Problem:
-    shown = name if re.fullmatch(r"\w{1,40}", name, re.ASCII) else "(unprintable name)"
     near = difflib.get_close_matches(name, FIELDS, n=1)
-    return Problem(shown, f"is not a field of this call{f'; did you mean {near[0]}?' if near else ''}")
+    return Problem(shown_name(name), f"is not a field of this call{f'; did you mean {near[0]}?' if near else ''}")
 
 
 def _ids(name: str, value: object) -> list[Problem]:
