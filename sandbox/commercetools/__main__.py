@@ -9,6 +9,8 @@ from sandbox.commercetools.settings import ALL_SCOPES, SandboxSettings
 from sandbox.faults import FaultPlan, LatencyProfile
 from sandbox.serving import serve
 
+_SIZED = ("customers", "categories", "products", "orders")
+
 
 def settings_from(options: argparse.Namespace) -> SandboxSettings:
     """Return the settings that the command line names."""
@@ -19,7 +21,9 @@ def settings_from(options: argparse.Namespace) -> SandboxSettings:
         scopes=tuple(options.scopes),
         token_lifetime_s=options.token_lifetime,
         seed=options.seed,
-        sizes={"customers": options.customers},
+        sizes={name: getattr(options, name) for name in _SIZED},
+        variants=options.variants or None,
+        lines=options.lines or None,
         malformed_emails=options.malformed_emails,
     )
 
@@ -31,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--host", default="127.0.0.1", help="loopback only")
     result.add_argument("--port", type=int, default=0, help="0 picks a free one")
     result.add_argument("--customers", type=int, default=300)
+    result.add_argument("--categories", type=int, default=0)
+    result.add_argument("--products", type=int, default=0, help="with their inventory entries and prices")
+    result.add_argument("--variants", type=int, default=0, help="of every product; 0: one to eight, and once a hundred")
+    result.add_argument("--orders", type=int, default=0, help="with their payments")
+    result.add_argument("--lines", type=int, default=0, help="line items of every order; 0: they vary")
     result.add_argument("--seed", type=int, default=default.seed)
     result.add_argument("--malformed-emails", type=int, help="customers whose e-mail Klaviyo refuses (300 rows: 1)")
     result.add_argument("--project-key", default=default.project_key)
@@ -47,8 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     command = parser()
     options = command.parse_args(arguments)
-    if options.customers < 0 or not 0 <= (options.malformed_emails or 0) <= options.customers:
-        command.error("--customers and --malformed-emails must not be negative, and the latter not the larger")
+    if min(getattr(options, name) for name in (*_SIZED, "variants", "lines")) < 0:
+        command.error("no number may be negative")
+    if not 0 <= (options.malformed_emails or 0) <= options.customers:
+        command.error("--malformed-emails must not be negative, nor larger than --customers")
     p50, p95 = options.latency_p50_ms, options.latency_p95_ms
     plan = FaultPlan()
     plan.set_latency(LatencyProfile(read_p50_ms=p50, read_p95_ms=p95, write_p50_ms=p50, write_p95_ms=p95))

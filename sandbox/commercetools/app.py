@@ -20,6 +20,7 @@ from sandbox.commercetools.control import control_routes, json_response
 from sandbox.commercetools.errors import ApiError, injected_error, malformed, not_found
 from sandbox.commercetools.expansion import expanded, parse_expansions
 from sandbox.commercetools.fields import Node
+from sandbox.commercetools.kinds import PROJECTIONS, ApiKind
 from sandbox.commercetools.project import Project, api_kind
 from sandbox.commercetools.query import PageQuery, find, matches, parse_parameters, restricted, whole
 from sandbox.commercetools.settings import Clock, SandboxSettings, http_date
@@ -50,7 +51,7 @@ def create_app(settings: SandboxSettings, clock: Clock = time.time, plan: FaultP
         Route("/{project}/subscriptions/key={key}", api.subscription, methods=_MANAGED),
         Route("/{project}/subscriptions/{id}", api.subscription, methods=_MANAGED),
         Route(collection, api.page, methods=["GET"]),
-        Route(collection + "/key={key}", api.single, methods=["GET"]),
+        Route(collection + "/{named}={key:path}", api.single, methods=["GET"]),
         Route(collection + "/{id}", api.single, methods=["GET"]),
     ]
     app: ASGIApp = Starlette(routes=routes, exception_handlers={ApiError: _api_error, HTTPException: _http_error})
@@ -131,17 +132,19 @@ class _Api:
     async def page(self, request: Request) -> Response:
         kind = api_kind(request.path_params["collection"])
         self._authorize(request, kind.view_scopes)
-        return self._page(request, self._project.collections[kind.collection], kind.shape, kind.collection)
+        return self._page(request, self._collection(request, kind), kind.shape, kind.collection)
 
     async def single(self, request: Request) -> Response:
         kind = api_kind(request.path_params["collection"])
-        self._authorize(request, kind.view_scopes)
-        paths = _only_expand(request)
-        collection = self._project.collections[kind.collection]
         identifier, key = request.path_params.get("id"), request.path_params.get("key")
+        if key is not None and request.path_params.get("named", "key") != kind.key_path:
+            raise not_found(f"URI not found: {request.url.path}.")
+        self._authorize(request, kind.scopes_of_single)
+        paths = _only_expand(request, kind)
+        collection = self._collection(request, kind)
         found = collection.get(identifier) if identifier is not None else collection.by_key(str(key))
         if found is None:
-            named = f"ID '{identifier}'" if identifier is not None else f"key '{key}'"
+            named = f"ID '{identifier}'" if identifier is not None else f"{kind.key_path} '{key}'"
             raise not_found(f"The Resource with {named} was not found.")
         self._project.tally.served[kind.collection] += 1
         return json_response(expanded(found, parse_expansions(paths, kind.shape), self._project.lookup))
@@ -182,6 +185,18 @@ class _Api:
             return json_response(store.delete(held, _version(request)))
         return json_response(held)
 
+    def _collection(self, request: Request, kind: ApiKind) -> Collection:
+        """The collection that a request reads; staged projections need the scope that sees what is not published."""
+        if kind.collection != PROJECTIONS:
+            return self._project.collections[kind.collection]
+        given = request.query_params.getlist("staged")
+        if len(given) > 1 or given[-1:] not in ([], ["true"], ["false"]):
+            raise malformed("staged", "It is not a boolean.")
+        if given != ["true"]:
+            return self._project.collections[kind.collection]
+        self._authorize(request, ("view_products",))
+        return self._project.staged_projections
+
     def _authorize(self, request: Request, scopes: tuple[str, ...]) -> None:
         project = request.path_params["project"]
         authorization = request.headers.get("authorization", "")
@@ -190,7 +205,8 @@ class _Api:
             raise ApiError(403, "insufficient_scope", f"Insufficient scope for the project '{project}'.", oauth=True)
 
     def _page(self, request: Request, collection: Collection, shape: Node, name: str, extra: Compare | None = None) -> Response:
-        query = parse_parameters(request.query_params.multi_items(), shape)
+        own = ("staged",) if name == PROJECTIONS else ()
+        query = parse_parameters([item for item in request.query_params.multi_items() if item[0] not in own], shape)
         if extra is not None:
             query = restricted(query, extra)
         if request.method == "HEAD":
@@ -209,9 +225,9 @@ class _Api:
         return [expanded(resource, query.expansions, self._project.lookup) for resource in resources]
 
 
-def _only_expand(request: Request) -> list[str]:
+def _only_expand(request: Request, kind: ApiKind) -> list[str]:
     for name in request.query_params:
-        if name != "expand":
+        if name != "expand" and not (name == "staged" and kind.collection == PROJECTIONS):
             raise malformed(name, "There is no such parameter.")
     return request.query_params.getlist("expand")
 

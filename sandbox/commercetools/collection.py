@@ -3,7 +3,7 @@
 import heapq
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from sandbox.sample.identity import stratum_of
@@ -33,6 +33,15 @@ class Collection:
         self._overlay: dict[str, Resource | None] = {}
         self._held_ids: list[str] = []
         self._removed = 0
+
+    @property
+    def size(self) -> int:
+        """How many rows are generated."""
+        return self._size
+
+    def changes(self) -> Iterator[tuple[int | None, Resource | None]]:
+        """Walk what changed since the start: the index of the generated row if there is one, and what is there now."""
+        return ((self._index_of(identifier), held) for identifier, held in self._overlay.items())
 
     @property
     def count(self) -> int:
@@ -67,16 +76,44 @@ class Collection:
         return self._kind.complete(head, self._seed, index, self._size)
 
     def by_key(self, key: str) -> Resource | None:
-        """Return the resource with this user-defined key, or None."""
+        """Return the resource with this user-defined key, or None; an order's key is its number."""
+        name = "key" if self._kind is None else self._kind.key_field
         for identifier in self._held_ids:
             held = self._overlay[identifier]
-            if held is not None and held.get("key") == key:
+            if held is not None and held.get(name) == key:
                 return held
         for index in self._indexes_with(key):
             found = self.full((self._head(index), index))
-            if found.get("key") == key and found["id"] not in self._overlay:
+            if found.get(name) == key and found["id"] not in self._overlay:
                 return found
         return None
+
+    def has_outline(self, paths: frozenset[str]) -> bool:
+        """Whether the fields at these paths cost less than the whole resource."""
+        kind = self._kind
+        return kind is not None and kind.outline is not None and paths <= HEAD_FIELDS | kind.outline_paths
+
+    def outline(self, row: Row) -> Resource:
+        """Return the head of a row with the fields that the kind's outline has, or the whole resource if it is there."""
+        head, index = row
+        if index is None:
+            return head
+        assert self._kind is not None and self._kind.outline is not None  # noqa: S101, PT018 - see has_outline
+        return self._kind.outline(head, index)
+
+    def paths_to_few(self) -> frozenset[str]:
+        """Name the paths of fields for whose values `with_values` finds the rows."""
+        return frozenset() if self._kind is None else frozenset(self._kind.locate)
+
+    def with_values(self, path: str, values: Iterable[str]) -> list[Row]:
+        """Return, in id order, all rows that can have one of the values at a path of `paths_to_few`, and some others."""
+        assert self._kind is not None  # noqa: S101 - else there is no such path
+        locate = self._kind.locate[path]
+        indexes = {index for value in values for index in locate(value, self._size) if index < self._size}
+        rows: list[Row] = [(self._head(index), index) for index in indexes]
+        rows = [row for row in rows if row[0]["id"] not in self._overlay]
+        rows += [(held, None) for held in self._overlay.values() if held is not None]
+        return sorted(rows, key=lambda row: str(row[0]["id"]))
 
     def put(self, resource: Resource) -> None:
         """Add a resource, or replace the one with its id."""

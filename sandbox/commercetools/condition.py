@@ -78,12 +78,14 @@ class Within:
 Predicate: TypeAlias = Every | Some | Not | Compare | OneOf | Contains | Defined | Empty | Within
 
 
-def top_level_fields(predicate: Predicate | None) -> frozenset[str]:
-    """Name the resource's own fields that a predicate looks at."""
+def paths(predicate: Predicate | None) -> frozenset[str]:
+    """Name the fields that a predicate looks at, nested ones with dots."""
     if predicate is None:
         return frozenset()
     if isinstance(predicate, Every | Some):
-        return frozenset[str]().union(*(top_level_fields(part) for part in predicate.parts))
+        return frozenset[str]().union(*(paths(part) for part in predicate.parts))
     if isinstance(predicate, Not):
-        return top_level_fields(predicate.part)
+        return paths(predicate.part)
+    if isinstance(predicate, Within):
+        return frozenset(f"{predicate.name}.{path}" for path in paths(predicate.part))
     return frozenset({predicate.name})

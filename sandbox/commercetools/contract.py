@@ -11,7 +11,7 @@ import jsonschema_rs
 
 _REF = "#/components/schemas/"
 _ANY_FIELD = "//"
-_NOT_REALLY_STRINGS = ("FieldContainer",)
+_NOT_REALLY_STRINGS = ("FieldContainer", "ProductVariantChannelAvailabilityMap", "SearchKeywords")
 """Maps whose values the document calls strings, though the reference lets them be anything."""
 
 
@@ -33,9 +33,10 @@ def _define(name: str, schemas: Mapping[str, Any], definitions: dict[str, Any]) 
         return
     definitions[name] = {}
     schema = schemas[name]
-    mapping = schema.get("discriminator", {}).get("mapping")
+    discriminators = [part["discriminator"] for part in (schema, *schema.get("allOf", ())) if "discriminator" in part]
+    mapping = discriminators[0].get("mapping") if discriminators else None
     if mapping:
-        field = schema["discriminator"]["propertyName"]
+        field = discriminators[0]["propertyName"]
         definitions[name] = {
             "anyOf": [
                 {"properties": {field: {"const": value}}, **_reference(target.removeprefix(_REF), schemas, definitions)}

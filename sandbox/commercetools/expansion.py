@@ -1,13 +1,16 @@
-"""Reference expansion: `customerGroup`, `customerGroupAssignments[*].customerGroup`, `supplyChannels[0]`."""
+"""Reference expansion: `customerGroup`, `customerGroupAssignments[*].customerGroup`, `supplyChannels[0]`.
+
+A path may go on behind a reference (`categories[*].parent`): what lies on the way is then expanded too.
+"""
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from sandbox.commercetools.errors import malformed
 from sandbox.commercetools.fields import Field, Leaf, ListOf, Node
+from sandbox.commercetools.kinds import KINDS
 
 Lookup: TypeAlias = Callable[[str, str], dict[str, Any] | None]
 """(collection, id) -> resource."""
@@ -17,10 +20,14 @@ _STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[(\*|\d+)\])?")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path: a field, and which element of it (None: it is no array; -1: all)."""
+    """One step of a path: a field, and which element of it (None: it is no array; -1: all).
+
+    `through` is the collection of the reference that the field lies behind, None where it lies behind none.
+    """
 
     name: str
     element: int | None
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,10 @@ def _parse(path: str, shape: Node) -> Expansion:
         if match is None:
             raise malformed("expand", f"'{path}' is not a path.")
         name, element = match.groups()
+        through = None
+        if isinstance(field, Node) and name not in field.fields and field.expands_to is not None:
+            through = field.expands_to
+            field = KINDS[through].shape
         if isinstance(field, Node):
             if name not in field.fields:
                 raise malformed("expand", f"The field '{path}' does not exist.")
@@ -54,7 +65,7 @@ def _parse(path: str, shape: Node) -> Expansion:
             raise malformed("expand", f"'{text}' of '{path}' has or lacks an index.")
         if isinstance(field, ListOf):
             field = field.item
-        steps.append(Step(name, None if element is None else -1 if element == "*" else int(element)))
+        steps.append(Step(name, None if element is None else -1 if element == "*" else int(element), through))
     if field is not Leaf.ANY and not (isinstance(field, Node) and "typeId" in field.fields):
         raise malformed("expand", f"The field '{path}' is not a reference.")
     return Expansion(tuple(steps), field.expands_to if isinstance(field, Node) else None)
@@ -65,22 +76,27 @@ def expanded(resource: dict[str, Any], expansions: Sequence[Expansion], lookup: 
     for expansion in expansions:
         collection = expansion.collection
         if collection is not None:
-            resource = _at(resource, expansion.steps, partial(lookup, collection))
+            resource = _at(resource, expansion.steps, collection, lookup)
     return resource
 
 
-def _at(value: Any, steps: tuple[Step, ...], lookup: Callable[[str], dict[str, Any] | None]) -> Any:
+def _at(value: Any, steps: tuple[Step, ...], collection: str, lookup: Lookup) -> Any:
     if not isinstance(value, dict):
         return value
-    if not steps:
-        target = lookup(value["id"]) if "id" in value else None
-        return value if target is None else {**value, "obj": target}
+    through = steps[0].through if steps else collection
+    if through is not None:
+        target = value.get("obj") or (lookup(through, value["id"]) if "id" in value else None)
+        if target is None:
+            return value
+        behind = _at(target, (replace(steps[0], through=None), *steps[1:]), collection, lookup) if steps else target
+        return {**value, "obj": behind}
     step = steps[0]
     held = value.get(step.name)
     if step.element is None:
-        changed = _at(held, steps[1:], lookup)
+        changed = _at(held, steps[1:], collection, lookup)
     elif isinstance(held, list):
-        changed = [_at(item, steps[1:], lookup) if step.element in (-1, position) else item for position, item in enumerate(held)]
+        wanted = range(len(held)) if step.element == -1 else (step.element,)
+        changed = [_at(item, steps[1:], collection, lookup) if at in wanted else item for at, item in enumerate(held)]
     else:
         return value
     return value if held is None else {**value, step.name: changed}

@@ -37,6 +37,15 @@ class ListOf:
 
 Field: TypeAlias = Leaf | Node | ListOf
 
+MONEY = Node(
+    {
+        "type": Leaf.STRING,
+        "currencyCode": Leaf.STRING,
+        "centAmount": Leaf.NUMBER,
+        "preciseAmount": Leaf.NUMBER,
+        "fractionDigits": Leaf.NUMBER,
+    }
+)
 S, N, B, T = Leaf.STRING, Leaf.NUMBER, Leaf.BOOLEAN, Leaf.INSTANT
 
 
@@ -50,17 +59,17 @@ def plain_reference() -> Node:
     return Node({"typeId": S, "id": Leaf.ID})
 
 
-_BASE: dict[str, Field] = {"id": Leaf.ID, "version": N, "createdAt": T, "lastModifiedAt": T}
+BASE: dict[str, Field] = {"id": Leaf.ID, "version": N, "createdAt": T, "lastModifiedAt": T}
 _BY = Node({"clientId": S, "externalUserId": S, "anonymousId": S, "customer": plain_reference()})
-_AUDITED: dict[str, Field] = {**_BASE, "createdBy": _BY, "lastModifiedBy": _BY}
-_CUSTOM = Node({"type": plain_reference(), "fields": Leaf.ANY})
-_LOCALIZED = Leaf.ANY
+AUDITED: dict[str, Field] = {**BASE, "createdBy": _BY, "lastModifiedBy": _BY}
+CUSTOM = Node({"type": plain_reference(), "fields": Leaf.ANY})
+LOCALIZED = Leaf.ANY
 _ADDRESS_STRINGS = (
     "id key country title salutation firstName lastName streetName streetNumber additionalStreetInfo postalCode city "
     "region state company department building apartment pOBox phone mobile email fax additionalAddressInfo externalId"
 )
-_ADDRESS = Node({**dict.fromkeys(_ADDRESS_STRINGS.split(), S), "custom": _CUSTOM})
-_KEY_REFERENCE = Node({"typeId": S, "key": S})
+ADDRESS = Node({**dict.fromkeys(_ADDRESS_STRINGS.split(), S), "custom": CUSTOM})
+KEY_REFERENCE = Node({"typeId": S, "key": S})
 _CUSTOMER_STRINGS = (
     "key customerNumber externalId email password firstName lastName middleName title companyName vatId "
     "defaultShippingAddressId defaultBillingAddressId locale salutation authenticationMode"
@@ -68,56 +77,56 @@ _CUSTOMER_STRINGS = (
 
 CUSTOMER = Node(
     {
-        **_AUDITED,
+        **AUDITED,
         **dict.fromkeys(_CUSTOMER_STRINGS.split(), S),
         "dateOfBirth": Leaf.DATE,
-        "addresses": ListOf(_ADDRESS),
+        "addresses": ListOf(ADDRESS),
         "shippingAddressIds": ListOf(S),
         "billingAddressIds": ListOf(S),
         "isEmailVerified": B,
         "customerGroup": reference("customer-groups"),
         "customerGroupAssignments": ListOf(Node({"customerGroup": reference("customer-groups")})),
-        "custom": _CUSTOM,
-        "stores": ListOf(_KEY_REFERENCE),
+        "custom": CUSTOM,
+        "stores": ListOf(KEY_REFERENCE),
     }
 )
 
-CUSTOMER_GROUP = Node({**_AUDITED, "key": S, "name": S, "custom": _CUSTOM})
+CUSTOMER_GROUP = Node({**AUDITED, "key": S, "name": S, "custom": CUSTOM})
 
 STORE = Node(
     {
-        **_AUDITED,
+        **AUDITED,
         "key": S,
-        "name": _LOCALIZED,
+        "name": LOCALIZED,
         "languages": ListOf(S),
         "countries": ListOf(Node({"code": S})),
         "distributionChannels": ListOf(reference("channels")),
         "supplyChannels": ListOf(reference("channels")),
         "productSelections": ListOf(Node({"active": B, "productSelection": plain_reference()})),
-        "custom": _CUSTOM,
+        "custom": CUSTOM,
         "storefront": Leaf.ANY,
     }
 )
 
 CHANNEL = Node(
     {
-        **_AUDITED,
+        **AUDITED,
         "key": S,
         "roles": ListOf(S),
-        "name": _LOCALIZED,
-        "description": _LOCALIZED,
-        "address": _ADDRESS,
+        "name": LOCALIZED,
+        "description": LOCALIZED,
+        "address": ADDRESS,
         "reviewRatingStatistics": Leaf.ANY,
-        "custom": _CUSTOM,
+        "custom": CUSTOM,
         "geoLocation": Leaf.ANY,
     }
 )
 
-CUSTOM_OBJECT = Node({**_AUDITED, "container": S, "key": S, "value": Leaf.ANY})
+CUSTOM_OBJECT = Node({**AUDITED, "container": S, "key": S, "value": Leaf.ANY})
 
 SUBSCRIPTION = Node(
     {
-        **_AUDITED,
+        **AUDITED,
         "destination": Leaf.ANY,
         "key": S,
         "messages": ListOf(Node({"resourceTypeId": S, "types": ListOf(S)})),

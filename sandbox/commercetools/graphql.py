@@ -122,6 +122,8 @@ def _schema() -> GraphQLSchema:
     query = schema.query_type
     assert query is not None  # noqa: S101 - the text above has one
     for kind in KINDS.values():
+        if not kind.graph_type:
+            continue
         query.fields[kind.graph_one].resolve = partial(_single, kind)
         query.fields[kind.graph_page].resolve = partial(_page, kind)
     for (type_name, name), source in REFERENCES.items():
@@ -141,12 +143,13 @@ def _single(
     kind: ApiKind, _root: None, info: "GraphQLResolveInfo[_Context]", **arguments: str | None
 ) -> Mapping[str, Any] | None:
     context = info.context
-    context.authorize(kind.view_scopes)
+    context.authorize(kind.scopes_of_single)
     given = {name: value for name, value in arguments.items() if value is not None}
     if len(given) != 1:
-        raise ApiError(400, "InvalidInput", "Exactly one of the arguments 'id' and 'key' is expected.")
+        raise ApiError(400, "InvalidInput", "Exactly one argument is expected, an id or a key.")
     collection = context.collections[kind.collection]
-    found = collection.get(given["id"]) if "id" in given else collection.by_key(given["key"])
+    name, value = next(iter(given.items()))
+    found = collection.get(value) if name == "id" else collection.by_key(value)
     context.count(kind, 0 if found is None else 1)
     return found
 
@@ -212,7 +215,10 @@ def _reference(source: str, resource: Mapping[str, Any], _info: "GraphQLResolveI
 
 def _expanded(
     source: str, collection: str, resource: Mapping[str, Any], info: "GraphQLResolveInfo[_Context]"
-) -> Mapping[str, Any] | None:
+) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
     context = info.context
     held = resource.get(source)
+    if isinstance(held, list):
+        found = (context.collections[collection].get(reference["id"]) for reference in held)
+        return [target for target in found if target is not None]
     return None if held is None else context.collections[collection].get(held["id"])

@@ -52,6 +52,42 @@ type Channel {
   createdBy: Initiator lastModifiedBy: Initiator
 }
 
+enum OrderState { Cancelled Complete Confirmed Open }
+enum PaymentState { BalanceDue CreditOwed Failed Paid Pending }
+enum ShipmentState { Backorder Canceled Delayed Delivered Partial Pending Ready Shipped }
+enum PriceMode { Embedded Standalone }
+
+type Category {
+  id: String! key: String version: Long! ancestorsRef: [Reference!]! ancestors: [Category!]! parentRef: Reference
+  parent: Category orderHint: String! externalId: String createdAt: DateTime! lastModifiedAt: DateTime!
+  createdBy: Initiator lastModifiedBy: Initiator
+}
+
+type ProductCatalogData { published: Boolean! hasStagedChanges: Boolean! }
+
+type Product {
+  id: String! key: String version: Long! productTypeRef: Reference! masterData: ProductCatalogData!
+  createdAt: DateTime! lastModifiedAt: DateTime! priceMode: PriceMode createdBy: Initiator lastModifiedBy: Initiator
+}
+
+type InventoryEntry {
+  id: String! version: Long! key: String sku: String! quantityOnStock: Long! availableQuantity: Long!
+  supplyChannelRef: Reference createdAt: DateTime! lastModifiedAt: DateTime! createdBy: Initiator lastModifiedBy: Initiator
+}
+
+type PaymentInfo { paymentRefs: [Reference!]! }
+
+type Order {
+  id: String! version: Long! orderNumber: String customerId: String customerEmail: String anonymousId: String
+  customerGroupRef: Reference country: Country locale: Locale storeRef: KeyReference paymentInfo: PaymentInfo
+  orderState: OrderState! shipmentState: ShipmentState paymentState: PaymentState completedAt: DateTime
+  createdAt: DateTime! lastModifiedAt: DateTime! createdBy: Initiator lastModifiedBy: Initiator
+}
+
+type CategoryQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [Category!]! }
+type ProductQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [Product!]! }
+type InventoryEntryQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [InventoryEntry!]! }
+type OrderQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [Order!]! }
 type CustomerQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [Customer!]! }
 type CustomerGroupQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [CustomerGroup!]! }
 type StoreQueryResult { offset: Int! count: Int! total: Long! exists: Boolean! results: [Store!]! }
@@ -66,6 +102,14 @@ type Query {
   stores(where: String, sort: [String!], limit: Int, offset: Int): StoreQueryResult!
   channel(id: String, key: String): Channel
   channels(where: String, sort: [String!], limit: Int, offset: Int): ChannelQueryResult!
+  category(id: String, key: String): Category
+  categories(where: String, sort: [String!], limit: Int, offset: Int): CategoryQueryResult!
+  product(id: String, key: String): Product
+  products(where: String, sort: [String!], limit: Int, offset: Int): ProductQueryResult!
+  inventoryEntry(id: String, key: String): InventoryEntry
+  inventoryEntries(where: String, sort: [String!], limit: Int, offset: Int): InventoryEntryQueryResult!
+  order(id: String, orderNumber: String): Order
+  orders(where: String, sort: [String!], limit: Int, offset: Int): OrderQueryResult!
 }
 """
 
@@ -75,11 +119,20 @@ REFERENCES = {
     ("CustomerGroupAssignment", "customerGroupRef"): "customerGroup",
     ("Store", "distributionChannelsRef"): "distributionChannels",
     ("Store", "supplyChannelsRef"): "supplyChannels",
+    ("Category", "ancestorsRef"): "ancestors",
+    ("Category", "parentRef"): "parent",
+    ("Product", "productTypeRef"): "productType",
+    ("InventoryEntry", "supplyChannelRef"): "supplyChannel",
+    ("Order", "customerGroupRef"): "customerGroup",
+    ("Order", "storeRef"): "store",
+    ("PaymentInfo", "paymentRefs"): "payments",
 }
 """(type, field) that shows a reference as it is -> the REST resource's field that holds it."""
 
 EXPANDED = {
     ("Customer", "customerGroup"): "customer-groups",
     ("CustomerGroupAssignment", "customerGroup"): "customer-groups",
+    ("Category", "parent"): "categories",
+    ("Category", "ancestors"): "categories",
 }
 """(type, field) that shows what a reference of the same name points to -> the collection where that is."""

@@ -153,14 +153,22 @@ def _pick(choose: Callable[[Any, Any], Any], one: Any, other: Any, *, open_wins:
 
 def named_ids(predicate: Predicate | None) -> frozenset[Literal] | None:
     """Return the only ids that can match, where the predicate lists them; None where it does not."""
-    if isinstance(predicate, OneOf) and predicate.name == "id":
+    return named_values(predicate, "id")
+
+
+def named_values(predicate: Predicate | None, path: str) -> frozenset[Literal] | None:
+    """Return values of which every match has one at `path`, where the predicate lists them; None where it does not."""
+    name, _, inner = path.partition(".")
+    if isinstance(predicate, Within) and inner:
+        return named_values(predicate.part, inner) if predicate.name == name else None
+    if isinstance(predicate, OneOf) and predicate.name == path:
         return predicate.values
-    if isinstance(predicate, Compare) and predicate.name == "id" and predicate.op == "=":
+    if isinstance(predicate, Compare) and predicate.name == path and predicate.op == "=":
         return frozenset({predicate.value})
     if isinstance(predicate, Every):
-        listed = [ids for part in predicate.parts if (ids := named_ids(part)) is not None]
-        return frozenset.intersection(*listed) if listed else None
+        listed = [values for part in predicate.parts if (values := named_values(part, path)) is not None]
+        return min(listed, key=len) if listed else None
     if isinstance(predicate, Some):
-        listed = [ids for part in predicate.parts if (ids := named_ids(part)) is not None]
+        listed = [values for part in predicate.parts if (values := named_values(part, path)) is not None]
         return frozenset[Literal]().union(*listed) if len(listed) == len(predicate.parts) else None
     return None

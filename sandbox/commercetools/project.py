@@ -7,7 +7,8 @@ from typing import Any
 from sandbox.commercetools.collection import Collection, Resource
 from sandbox.commercetools.custom_objects import CustomObjects
 from sandbox.commercetools.errors import ApiError, invalid_input, not_found
-from sandbox.commercetools.kinds import KINDS, ApiKind
+from sandbox.commercetools.kinds import KINDS, PROJECTIONS, ApiKind
+from sandbox.commercetools.projections import Projections
 from sandbox.commercetools.settings import Clock, SandboxSettings, api_instant
 from sandbox.commercetools.subscriptions import Subscriptions
 from sandbox.commercetools.tally import Tally
@@ -15,6 +16,7 @@ from sandbox.commercetools.tokens import Tokens
 from sandbox.sample.customers import default_malformed_emails
 from sandbox.sample.identity import entropy, id_from_words
 from sandbox.sample.kinds import sample_kinds
+from sandbox.sample.scale import Scale
 
 _NEW_CUSTOMER: dict[str, Any] = {
     "addresses": [],
@@ -39,6 +41,7 @@ class Project:
     subscriptions: Subscriptions = field(init=False)
     tally: Tally = field(default_factory=Tally)
     collections: dict[str, Collection] = field(default_factory=dict)
+    staged_projections: Collection = field(init=False)
     _made: int = 0
 
     def __post_init__(self) -> None:
@@ -46,11 +49,11 @@ class Project:
         self.tokens = Tokens(settings, self.clock)
         self.custom_objects = CustomObjects(settings, self.clock)
         self.subscriptions = Subscriptions(settings, self.clock)
-        customers = settings.sizes.get("customers", sample_kinds()["customers"].default_size)
-        malformed = settings.malformed_emails
-        for name, kind in sample_kinds(default_malformed_emails(customers) if malformed is None else malformed).items():
-            size = kind.default_size if kind.fixed_size else settings.sizes.get(name, kind.default_size)
-            self.collections[name] = Collection(kind, settings.seed, size, settings.scan_limit)
+        for name, kind in sample_kinds(scale=_scale(settings)).items():
+            self.collections[name] = Collection(kind, settings.seed, kind.default_size, settings.scan_limit)
+        products = self.collections["products"]
+        self.collections[PROJECTIONS] = Projections(products, staged=False)
+        self.staged_projections = Projections(products, staged=True)
 
     def reset(self) -> None:
         """Return to the state of the start; tokens stay valid."""
@@ -92,7 +95,8 @@ class Project:
         return changed
 
     def delete(self, kind: ApiKind, identifier: str) -> Resource:
-        """Remove a resource and return it. Raises ApiError 404."""
+        """Remove a resource and return it. Raises ApiError 400, 404."""
+        self._check_fields(kind, {}, frozenset())
         held = self._held(kind, identifier)
         self.collections[kind.collection].remove(identifier)
         return held
@@ -105,8 +109,19 @@ class Project:
 
     def _check_fields(self, kind: ApiKind, fields: Mapping[str, Any], refused: frozenset[str]) -> None:
         wrong = sorted(name for name in fields if name in refused or name not in kind.shape.fields)
+        if kind.derived:
+            raise invalid_input(f"The {kind.collection} cannot be changed; they follow the {kind.type_id}s.")
         if wrong:
             raise ApiError(400, "InvalidField", f"These fields cannot be set: {', '.join(wrong)}.")
+
+
+def _scale(settings: SandboxSettings) -> Scale:
+    default = Scale()
+    sizes = {name: settings.sizes.get(name, getattr(default, name)) for name in ("customers", "categories", "products", "orders")}
+    malformed = settings.malformed_emails
+    if malformed is None:
+        malformed = default_malformed_emails(sizes["customers"])
+    return Scale(**sizes, variants=settings.variants, lines=settings.lines, malformed_emails=malformed)
 
 
 def api_kind(collection: str) -> ApiKind:

@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any
 
 from sandbox.commercetools.collection import HEAD_FIELDS, TIME_FIELDS, Collection, Resource, Row
-from sandbox.commercetools.condition import Every, Predicate, top_level_fields
+from sandbox.commercetools.condition import Every, Predicate, paths
 from sandbox.commercetools.errors import ApiError, malformed
 from sandbox.commercetools.expansion import Expansion, parse_expansions
 from sandbox.commercetools.fields import Field, Leaf, ListOf, Node
-from sandbox.commercetools.matching import bounds, matcher, named_ids
+from sandbox.commercetools.matching import bounds, matcher, named_ids, named_values
 from sandbox.commercetools.predicate import Variables, parse
 
 DEFAULT_LIMIT = 20
@@ -134,6 +134,9 @@ def matches(collection: Collection, query: PageQuery) -> Iterator[Row]:
     if ids is not None:
         listed = [row for identifier in sorted(map(str, ids)) if (row := collection.row(identifier)) is not None]
         return _sorted(collection, _matching(collection, listed, predicate), sort)
+    few = _few(collection, predicate)
+    if few is not None:
+        return _sorted(collection, _matching(collection, few, predicate), sort)
     first = sort[0] if sort else SortKey(("id",), descending=True)
     if first.path == ("id",):
         within = bounds(predicate, "id")
@@ -144,6 +147,14 @@ def matches(collection: Collection, query: PageQuery) -> Iterator[Row]:
         walk = collection.by_time(first.path[0], within.low, within.high, descending=first.descending)
         return _matching(collection, walk, predicate)
     return _sorted(collection, _matching(collection, _narrowest(collection, predicate), predicate), sort)
+
+
+def _few(collection: Collection, predicate: Predicate | None) -> list[Row] | None:
+    for path in sorted(collection.paths_to_few()):
+        values = named_values(predicate, path)
+        if values is not None:
+            return collection.with_values(path, map(str, values))
+    return None
 
 
 def _narrowest(collection: Collection, predicate: Predicate | None) -> Iterator[Row]:
@@ -159,8 +170,11 @@ def _matching(collection: Collection, rows: Iterable[Row], predicate: Predicate 
     if collection.scan_limit is not None:
         rows = _in_time(rows, collection.scan_limit)
     match = matcher(predicate)
-    if top_level_fields(predicate) <= HEAD_FIELDS:
+    wanted = paths(predicate)
+    if wanted <= HEAD_FIELDS:
         return (row for row in rows if match(row[0]))
+    if collection.has_outline(wanted):
+        return (row for row in rows if match(collection.outline(row)))
     return ((resource, None) for row in rows if match(resource := collection.full(row)))
 
 

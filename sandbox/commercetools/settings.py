@@ -17,8 +17,9 @@ ALL_SCOPES = ("manage_project",)
 class SandboxSettings:
     """One simulated project.
 
-    `sizes` gives the number of rows of a kind by the name of its collection; kinds that are not named have their
-    default size. `scopes` are what the API client was granted, without the project key. `create_with_version` says
+    `sizes` gives the numbers of customers, categories, products and orders; what is not named has the demo's size.
+    `variants` is the number of every product's variants, `lines` of every order's line items; None: they vary.
+    `scopes` are what the API client was granted, without the project key. `create_with_version` says
     what a custom object draft with a version does when there is no such object, which the vendor does not document:
     True creates it (the reading of the reference that is harder on a client), False answers 409.
     `scan_limit`: a query that looks at more rows than this is answered 400 QueryTimedOut, as the vendor does after 20 s.
@@ -33,6 +34,8 @@ class SandboxSettings:
     token_lifetime_s: int = 172_800
     seed: int = 7
     sizes: dict[str, int] = field(default_factory=dict)
+    variants: int | None = None
+    lines: int | None = None
     malformed_emails: int | None = None
     create_with_version: bool = True
     scan_limit: int | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.types import Scope
 
 _KEYED = frozenset({"custom-objects"})
+_BY_KEY = {"key": "/key={key}", "order-number": "/order-number={orderNumber}"}
 
 
 def endpoint_of(scope: Scope) -> str:
@@ -22,7 +23,8 @@ def endpoint_of(scope: Scope) -> str:
         return name
     if name in _KEYED:
         return name + ("/{container}" if len(rest) == 1 else "/{container}/{key}")
-    return name + ("/key={key}" if rest[0].startswith("key=") else "/{id}")
+    label = rest[0].partition("=")[0] if "=" in rest[0] else ""
+    return name + (_BY_KEY.get(label, "/{id}"))
 
 
 @dataclass(slots=True)

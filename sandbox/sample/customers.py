@@ -6,6 +6,7 @@ two who share a telephone (rows 73 and 74). Everything else that looks odd is va
 commercetools stores and Klaviyo refuses, appears only as often as it is asked for.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.sample import identity, phones, project, timeline, words
@@ -51,27 +52,36 @@ def customer(seed: int, index: int, size: int, malformed_emails: int = 0) -> Cus
     return completed(customer_head(seed, index, size), seed, index, size, malformed_emails)
 
 
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Of a customer what orders repeat."""
+
+    id: str
+    email: str
+    group: dict[str, str] | None
+    person: tuple[str, str, str, str]
+
+
+def buyer(seed: int, index: int, size: int, malformed_emails: int = 0) -> Buyer:
+    """Return what orders repeat of customer `index`, at a third of the whole's cost."""
+    roll = identity.entropy(seed, "customer", index, "body")
+    group = _group(seed, roll[10] // 3) if roll[10] % 3 == 0 else None
+    person = _person(roll)
+    email = _mail_of(person, roll, index, _is_malformed(index, size, malformed_emails))
+    return Buyer(identity.id_at(seed, "customer", index, size), email, group, person)
+
+
 def completed(head: Customer, seed: int, index: int, size: int, malformed_emails: int = 0) -> Customer:
     """Return the whole customer of a head that `customer_head` made; the head is left alone."""
     roll = identity.entropy(seed, "customer", index, "body")
-    row = index % BLOCK
     result = dict(head)
     result["createdBy"] = _CREATED_BY
     result["lastModifiedBy"] = _MODIFIED_BY
-    unusual = roll[0] % 40 == 0
-    person = words.UNUSUAL_PEOPLE[roll[1] % len(words.UNUSUAL_PEOPLE)] if unusual else words.PEOPLE[roll[1] % len(words.PEOPLE)]
-    mail_person = words.PEOPLE[roll[2] % len(words.PEOPLE)]
-    if not unusual:
-        person = (person[0], mail_person[1], person[2], mail_person[3])
-    malformed = _is_malformed(index, size, malformed_emails)
-    result["email"] = _email(person, roll, index, malformed)
+    person = _person(roll)
+    result["email"] = _mail_of(person, roll, index, _is_malformed(index, size, malformed_emails))
     _name(result, person, roll)
     _account(result, roll, index)
     _addresses(result, seed, roll, index, size, person)
-    if row in CASE_PAIR_ROWS and not malformed:
-        first = index if row == CASE_PAIR_ROWS[0] else index - 1
-        mail = f"Pat.Doe.{first}@example.com"
-        result["email"] = mail if row == CASE_PAIR_ROWS[0] else mail.lower()
     _memberships(result, seed, roll)
     custom = _custom(seed, roll)
     if custom is not None:
@@ -85,6 +95,22 @@ def index_of_key(key: str, size: int) -> int | None:
     if digits == key or not digits.isdecimal() or int(digits) >= size:
         return None
     return int(digits)
+
+
+def _person(roll: tuple[int, ...]) -> tuple[str, str, str, str]:
+    if roll[0] % 40 == 0:
+        return words.UNUSUAL_PEOPLE[roll[1] % len(words.UNUSUAL_PEOPLE)]
+    person, mail_person = words.PEOPLE[roll[1] % len(words.PEOPLE)], words.PEOPLE[roll[2] % len(words.PEOPLE)]
+    return person[0], mail_person[1], person[2], mail_person[3]
+
+
+def _mail_of(person: tuple[str, str, str, str], roll: tuple[int, ...], index: int, malformed: bool) -> str:
+    row = index % BLOCK
+    if row in CASE_PAIR_ROWS and not malformed:
+        first = index if row == CASE_PAIR_ROWS[0] else index - 1
+        mail = f"Pat.Doe.{first}@example.com"
+        return mail if row == CASE_PAIR_ROWS[0] else mail.lower()
+    return _email(person, roll, index, malformed)
 
 
 def _is_malformed(index: int, size: int, wanted: int) -> bool:
@@ -238,14 +264,9 @@ def _memberships(result: Customer, seed: int, roll: tuple[int, ...]) -> None:
     result["stores"] = [{"typeId": "store", "key": keys[(roll[11] // 6 + step) % len(keys)]} for step in range(stores)]
 
 
-_GROUP_IDS: dict[int, tuple[str, ...]] = {}
-
-
 def _group(seed: int, choice: int) -> dict[str, str]:
-    ids = _GROUP_IDS.get(seed)
-    if ids is None:
-        ids = _GROUP_IDS[seed] = tuple(project.customer_group_id(seed, i) for i in range(project.GROUPS_IN_USE))
-    return {"typeId": "customer-group", "id": ids[choice % len(ids)]}
+    groups = project.group_references(seed)
+    return groups[choice % len(groups)]
 
 
 def _custom(seed: int, roll: tuple[int, ...]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import struct
 
 _FREE_BITS = 122
 _LOW_62 = (1 << 62) - 1
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _WORDS = struct.Struct("<16I")
 
 
@@ -33,6 +34,18 @@ def id_from_words(words: tuple[int, ...], index: int, size: int) -> str:
 def id_at(seed: int, kind: str, index: int, size: int) -> str:
     """Return the id of row `index` (0-based) of a generated collection of `size` rows."""
     return id_from_words(entropy(seed, kind, index), index, size)
+
+
+def loose_ids(seed: int, kind: str, index: int, count: int) -> list[str]:
+    """Return `count` random version 4 ids for the parts of a resource; they have no order and tell no index."""
+    found: list[str] = []
+    for start in range(0, count, 4):
+        text = f"{kind}/{seed}/{index}/ids{start}".encode()
+        digits = hashlib.blake2b(text, digest_size=64).hexdigest()
+        for at in range(0, 32 * min(4, count - start), 32):
+            h = digits[at : at + 32]
+            found.append(f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:]}")
+    return found
 
 
 def stratum_of(identifier: str, size: int) -> int | None:

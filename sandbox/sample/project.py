@@ -1,5 +1,6 @@
-"""What customers refer to: customer groups, stores, channels and the type of their custom fields."""
+"""What the other kinds refer to: customer groups, stores, channels and the types of custom fields."""
 
+from functools import lru_cache
 from typing import Any
 
 from sandbox.sample import identity, timeline
@@ -81,6 +82,24 @@ def customer_group_id(seed: int, index: int) -> str:
 def channel_id(seed: int, index: int) -> str:
     """Return the id of channel `index`."""
     return identity.id_at(seed, "channel", index, CHANNELS)
+
+
+@lru_cache(maxsize=8)
+def group_references(seed: int) -> tuple[dict[str, str], ...]:
+    """Return references to the customer groups that are in use."""
+    return tuple({"typeId": "customer-group", "id": customer_group_id(seed, i)} for i in range(GROUPS_IN_USE))
+
+
+@lru_cache(maxsize=8)
+def channel_references(seed: int) -> tuple[dict[str, str], ...]:
+    """Return references to all channels, in the order of `CHANNEL_KEYS`."""
+    return tuple({"typeId": "channel", "id": channel_id(seed, i)} for i in range(CHANNELS))
+
+
+@lru_cache(maxsize=256)
+def outside_reference(seed: int, type_id: str, index: int = 0) -> dict[str, str]:
+    """Return a reference to something that the sample only mentions: a tax category, a state, a cart discount..."""
+    return {"typeId": type_id, "id": identity.loose_ids(seed, type_id, index, 1)[0]}
 
 
 def customer_type_id(seed: int) -> str:

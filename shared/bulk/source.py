@@ -14,6 +14,9 @@ from shared.commercetools.predicates import Filter
 from shared.commercetools.scan import Page
 from shared.commercetools.verdict import Forbidden
 
+LAST_PAGE_S = 30.0
+"""With less time left, no further page is asked for."""
+
 _log = logs.get(__name__)
 
 
@@ -29,12 +32,17 @@ def count_items(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget)
 
 
 def ids_after(app: ImportApp, run: Run, current: IdRange, most: int, budget: Budget) -> tuple[list[str], bool]:
-    """The next `most` ids of a range behind its cursor, ascending, and whether the range ends with them."""
+    """The next `most` ids of a range behind its cursor, ascending, and whether the range ends with them.
+
+    Fewer when the budget comes to its end: what was found by then is kept, so that every slice gets on.
+    """
     wanted = _filter(run.options, id_from=current.first or None, id_before=current.until)
     ids: list[str] = []
     after = current.cursor
     while len(ids) < most:
         budget.check()
+        if ids and budget.remaining_s < LAST_PAGE_S:
+            return ids, False
         asked = min(scan.PAGE, most - len(ids))
         page = scan.id_page(app.commercetools, KINDS[run.kind.value], wanted, after, asked, budget=budget)
         ids += page

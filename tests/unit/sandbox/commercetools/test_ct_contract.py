@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, build_schema
 
-from sandbox.commercetools import fields
+from sandbox.commercetools import catalog_fields, fields, order_fields
 from sandbox.commercetools.contract import field_names, strict_validator
 from sandbox.commercetools.graphql_schema import SDL
 from sandbox.commercetools.kinds import KINDS
@@ -16,7 +16,39 @@ from sandbox.commercetools.subscriptions import ChangeType, MessageType
 CONTRACTS = Path(__file__).parents[5] / "shared" / "contracts"
 pytestmark = pytest.mark.skipif(not CONTRACTS.exists(), reason="the vendor's contracts are not here")
 
-SCHEMAS = {"customers": "Customer", "customer-groups": "CustomerGroup", "stores": "Store", "channels": "Channel"}
+SCHEMAS = {
+    "customers": "Customer",
+    "customer-groups": "CustomerGroup",
+    "stores": "Store",
+    "channels": "Channel",
+    "categories": "Category",
+    "product-types": "ProductType",
+    "products": "Product",
+    "product-projections": "ProductProjection",
+    "inventory": "InventoryEntry",
+    "standalone-prices": "StandalonePrice",
+    "orders": "Order",
+    "payments": "Payment",
+    "discount-codes": "DiscountCode",
+}
+WITHOUT_PATHS = {"product-types", "discount-codes"}
+"""Kinds whose schemas are in the vendor's document, but not their paths."""
+PAGES = {
+    "categories": "CategoryPagedQueryResponse",
+    "products": "ProductPagedQueryResponse",
+    "product-projections": "ProductProjectionPagedQueryResponse",
+    "inventory": "InventoryPagedQueryResponse",
+    "standalone-prices": "StandalonePricePagedQueryResponse",
+    "orders": "OrderPagedQueryResponse",
+    "payments": "PaymentPagedQueryResponse",
+}
+PARTS = [
+    (catalog_fields.VARIANT, "ProductVariant"),
+    (catalog_fields.PRODUCT_DATA, "ProductData"),
+    (catalog_fields.PRICE, "Price"),
+    (order_fields.LINE_ITEM, "LineItem"),
+    (order_fields.CUSTOM_LINE_ITEM, "CustomLineItem"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +69,7 @@ def vendor_graph() -> GraphQLSchema:
         *((KINDS[name].shape, schema) for name, schema in SCHEMAS.items()),
         (fields.CUSTOM_OBJECT, "CustomObject"),
         (fields.SUBSCRIPTION, "Subscription"),
+        *PARTS,
     ],
 )
 def test_predicates_know_exactly_the_vendors_fields(document: Any, shape: fields.Node, schema: str) -> None:
@@ -52,11 +85,31 @@ def test_addresses_have_exactly_the_vendors_fields(document: Any) -> None:
     assert set(addresses.item.fields) == field_names(document, "Address")
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_every_kind_is_checked() -> None:
+    """A kind that is added gets its schema here."""
+    assert SCHEMAS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS.keys() - WITHOUT_PATHS))
 def test_scopes_are_the_vendors(document: Any, name: str) -> None:
-    """Each kind asks for the scopes that the contract names."""
-    security = document["paths"][f"/{{projectKey}}/{name}"]["get"]["security"][0]["oauth_2_0"]
-    assert set(KINDS[name].view_scopes) == {scope.removesuffix(":{projectKey}") for scope in security}
+    """Each kind asks for the scopes that the contract names, for its pages and for single resources."""
+    for path, scopes in (("", KINDS[name].view_scopes), ("/{ID}", KINDS[name].scopes_of_single)):
+        security = document["paths"][f"/{{projectKey}}/{name}{path}"]["get"]["security"][0]["oauth_2_0"]
+        assert set(scopes) == {scope.removesuffix(":{projectKey}") for scope in security}
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_every_page_keeps_the_contract(document: Any, ct: Any, name: str) -> None:
+    """A full page of each kind is what the contract describes."""
+    strict_validator(document, PAGES[name]).validate(ct.page(f"/{name}", limit=500, sort="id asc"))
+
+
+def test_expanded_orders_and_categories_keep_the_contract(document: Any, ct: Any) -> None:
+    """With `obj` in their references they are still what the contract describes."""
+    orders = ct.page("/orders", limit=100, expand=["paymentInfo.payments[*]", "discountCodes[*].discountCode"])
+    strict_validator(document, PAGES["orders"]).validate(orders)
+    categories = ct.page("/categories", limit=100, expand=["ancestors[*]", "parent"])
+    strict_validator(document, PAGES["categories"]).validate(categories)
 
 
 def test_resource_types_of_subscriptions_are_the_vendors(document: Any) -> None:

@@ -138,9 +138,15 @@ def test_the_command_line_makes_the_settings() -> None:
     """Options become settings; impossible numbers end with a usage error; other hosts are refused."""
     arguments = ["--customers", "5", "--seed", "3", "--scopes", "view_customers", "view_stores", "--token-lifetime", "9"]
     settings = settings_from(parser().parse_args(arguments))
-    assert (settings.sizes, settings.seed, settings.token_lifetime_s) == ({"customers": 5}, 3, 9)
+    nothing = {"categories": 0, "products": 0, "orders": 0}
+    assert (settings.sizes, settings.seed, settings.token_lifetime_s) == ({"customers": 5, **nothing}, 3, 9)
+    assert (settings.variants, settings.lines) == (None, None)
     assert settings.scopes == ("view_customers", "view_stores")
-    for wrong in (["--customers", "-1"], ["--malformed-emails", "301"], ["--host", "0.0.0.0"]):
+    arguments = ["--orders", "9", "--lines", "3", "--products", "8", "--variants", "2", "--categories", "7"]
+    settings = settings_from(parser().parse_args(arguments))
+    assert settings.sizes == {"customers": 300, "categories": 7, "products": 8, "orders": 9}
+    assert (settings.variants, settings.lines) == (2, 3)
+    for wrong in (["--customers", "-1"], ["--orders", "-1"], ["--malformed-emails", "301"], ["--host", "0.0.0.0"]):
         with pytest.raises(SystemExit):
             main(wrong)
 

@@ -29,6 +29,26 @@ def test_it_writes_the_demo_by_default() -> None:
     assert sum("," in str(row["email"]) for row in written) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        (("orders", "--count", "12", "--lines", "2"), 12),
+        (("products", "--count", "20", "--variants", "3"), 20),
+        (("product-projections", "--products", "20"), 18),
+        (("inventory", "--products", "4", "--variants", "3"), 16),
+        (("payments", "--orders", "20"), 24),
+        (("categories",), 50),
+        (("standalone-prices", "--products", "40", "--variants", "1"), 10),
+        (("discount-codes",), 8),
+    ],
+)
+def test_it_writes_every_kind(arguments: tuple[str, ...], rows: int) -> None:
+    """Sizes are options; stock and prices follow the products, payments the orders, projections what is published."""
+    written = lines(*arguments)
+    assert len(written) == rows
+    assert [row["id"] for row in written] == sorted(str(row["id"]) for row in written)
+
+
 def test_fixed_kinds_have_their_own_number() -> None:
     """Six customer groups, and no other number of them."""
     assert len(lines("customer-groups")) == 6
@@ -36,7 +56,16 @@ def test_fixed_kinds_have_their_own_number() -> None:
         lines("customer-groups", "--count", "7")
 
 
-@pytest.mark.parametrize("arguments", [("customers", "--count", "-1"), ("customers", "--malformed-emails", "301"), ("orders",)])
+NONSENSE = [
+    ("customers", "--count", "-1"),
+    ("customers", "--malformed-emails", "301"),
+    ("nothing",),
+    ("payments", "--count", "3"),
+    ("orders", "--lines", "0"),
+]
+
+
+@pytest.mark.parametrize("arguments", NONSENSE)
 def test_nonsense_is_refused(arguments: tuple[str, ...]) -> None:
     """Impossible numbers and unknown kinds end with a usage error."""
     with pytest.raises(SystemExit):

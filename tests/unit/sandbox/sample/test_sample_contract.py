@@ -9,11 +9,26 @@ import pytest
 
 from sandbox.commercetools.contract import strict_validator
 from sandbox.sample.kinds import rows, sample_kinds
+from sandbox.sample.products import projection
+from sandbox.sample.scale import Scale
 
 CONTRACT = Path(__file__).parents[5] / "shared" / "contracts" / "commercetools-openapi.json"
 pytestmark = pytest.mark.skipif(not CONTRACT.exists(), reason=f"the vendor's contract {CONTRACT.name} is not here")
 
-SCHEMAS = {"customers": "Customer", "customer-groups": "CustomerGroup", "stores": "Store", "channels": "Channel"}
+SCHEMAS = {
+    "customers": "Customer",
+    "customer-groups": "CustomerGroup",
+    "stores": "Store",
+    "channels": "Channel",
+    "categories": "Category",
+    "product-types": "ProductType",
+    "products": "Product",
+    "inventory": "InventoryEntry",
+    "standalone-prices": "StandalonePrice",
+    "orders": "Order",
+    "payments": "Payment",
+    "discount-codes": "DiscountCode",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +46,18 @@ def test_every_kind_is_checked() -> None:
 def test_resources_keep_the_contract(document: Any, name: str) -> None:
     """Every generated resource is valid: required fields present, no unknown field, right types and enums."""
     validator = strict_validator(document, SCHEMAS[name])
-    kind = sample_kinds(3)[name]
-    for row in rows(kind, 11, kind.default_size if kind.fixed_size else 2_000):
+    kind = sample_kinds(3, Scale(customers=2_000))[name]
+    for row in rows(kind, 11, 2_000 if name == "customers" else kind.default_size):
         validator.validate(row)
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_projections_keep_the_contract(document: Any, staged: bool) -> None:
+    """What is derived from a product, current or staged, is a product projection of the API."""
+    validator = strict_validator(document, "ProductProjection")
+    kind = sample_kinds()["products"]
+    for row in rows(kind, 11, kind.default_size):
+        validator.validate(projection(row, staged=staged))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +78,28 @@ def test_the_check_finds_faults(document: Any, fault: dict[str, Any]) -> None:
     kind = sample_kinds()["customers"]
     with pytest.raises(jsonschema_rs.ValidationError):
         strict_validator(document, "Customer").validate({**kind.generate(7, 1, 300), **fault})
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("orders", {"orderState": "Done"}),
+        ("orders", {"totalPrice": {"type": "centPrecision", "currencyCode": "EUR", "centAmount": 1.5, "fractionDigits": 2}}),
+        ("orders", {"lineItems": [{"id": "1"}]}),
+        ("orders", {"paymentInfo": {"payments": [{"typeId": "payment"}]}}),
+        ("payments", {"transactions": [{"id": "1", "type": "Refund", "state": "Done"}]}),
+        ("products", {"priceMode": "Both"}),
+        ("products", {"masterData": {"published": True}}),
+        ("inventory", {"quantityOnStock": "3"}),
+        ("standalone-prices", {"value": {"type": "highPrecision", "currencyCode": "EUR", "centAmount": 1, "fractionDigits": 5}}),
+        ("categories", {"ancestors": ["1"]}),
+    ],
+)
+def test_the_check_finds_faults_in_other_kinds(document: Any, name: str, fault: dict[str, Any]) -> None:
+    """The same for what orders and the catalog are made of, below the top level too."""
+    kind = sample_kinds()[name]
+    with pytest.raises(jsonschema_rs.ValidationError):
+        strict_validator(document, SCHEMAS[name]).validate({**kind.generate(7, 1, kind.default_size), **fault})
 
 
 def test_a_missing_required_field_is_found(document: Any) -> None:

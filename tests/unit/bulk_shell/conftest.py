@@ -1,0 +1,42 @@
+"""Both simulators once, emptied for each test, and an import wired on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from shell_world import CONTROL, CUSTOMERS, World, open_world
+
+from sandbox.launch import Sandbox, sandbox
+
+
+@pytest.fixture(scope="session")
+def shell_simulators() -> Iterator[Sandbox]:
+    """Both simulators, with jobs of a twentieth of a second."""
+    arguments = ["--customers", str(CUSTOMERS), "--malformed-emails", "0"]
+    with sandbox(commercetools=arguments, klaviyo=["--job-seconds", "0.05"]) as servers:
+        yield servers
+
+
+@pytest.fixture
+def servers(shell_simulators: Sandbox) -> Sandbox:
+    """The simulators as they were at their start, without faults."""
+    for url in (shell_simulators.commercetools.url, shell_simulators.klaviyo.url):
+        CONTROL.delete(f"{url}/_sandbox/faults").raise_for_status()
+        CONTROL.post(f"{url}/_sandbox/reset").raise_for_status()
+    return shell_simulators
+
+
+@pytest.fixture
+def worlds(servers: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], World]]:
+    """Makes installations, each with a state file of the name given."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(open_world(servers, tmp_path / f"{name}.sqlite3"))
+
+
+@pytest.fixture
+def world(worlds: Callable[[str], World]) -> World:
+    """An installation."""
+    return worlds("state")

@@ -1,0 +1,282 @@
+"""Stop, resume and retry: nothing is sent after a stop, and whatever goes on goes on where it was (http-api.md "Run states")."""
+
+from __future__ import annotations
+
+import pytest
+from shell_world import CUSTOMERS, RANGES, SAME_EMAIL, Thread, World, soon, with_queue
+
+from shared.bulk import control
+from shared.bulk.control import Locked, NoSuchRun, NothingRuns, NotPossible
+from shared.bulk.messages import PlanMessage, WorkMessage
+from shared.bulk.ports import Topic
+from shared.bulk.records import BatchStatus, Kind, RunOptions, RunStatus
+from shared.bulk.run import shown_status
+from shared.bulk.work import fail_batch, work_batch
+from shared.commercetools.lock import Held
+from shared.errors import HostDown, TransientError
+
+
+def _one_failed(world: World) -> tuple[str, list[str]]:
+    """A finished run in which the third of five customers could not be read."""
+    ids = world.ids(5)
+    world.change_customer(ids[2], firstName={"not": "a text"})
+    run, (message,) = world.planned(RunOptions(ids=ids))
+    work_batch(world.app, message, "a", 30.0)
+    assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
+    return run.run_id, ids
+
+
+def test_a_stop_while_nothing_is_worked_takes_effect_at_once(world: World) -> None:
+    """The run is stopped, the lock is gone."""
+    run, _ = world.planned()
+    assert world.stop().status is RunStatus.STOPPED
+    assert world.run(run.run_id).finished_at is not None
+    assert world.lock() is None
+
+
+def test_a_stop_while_a_batch_is_worked_waits_for_its_worker(world: World) -> None:
+    """What Klaviyo has taken stands; the worker notices the stop, puts the batch back, and then the run is stopped."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
+    world.klaviyo_fails(kind="delay", seconds=1.5, method="POST")
+    worker = Thread(lambda: work_batch(world.app, message, "a", 60.0))
+    world.klaviyo_holds_a_request()
+    assert world.stop().status is RunStatus.STOPPING
+    assert isinstance(world.lock(), Held), "something of the run still works"
+    assert worker.join(10.0) is None
+    assert world.status(run.run_id) is RunStatus.STOPPED
+    assert [batch.status for batch in world.batches(run.run_id)] == [BatchStatus.QUEUED]
+    assert [batch.attempts for batch in world.batches(run.run_id)] == [0]
+    assert world.lock() is None
+
+    world.klaviyo_fails()
+    world.resume(run.run_id)
+    world.work()
+    assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 5)
+    assert world.klaviyo()["profiles"] == 5
+
+
+def test_without_a_run_there_is_nothing_to_stop(world: World) -> None:
+    """Neither before the first run nor after it has ended."""
+    with pytest.raises(NothingRuns):
+        world.stop()
+    world.start()
+    world.stop()
+    with pytest.raises(NothingRuns):
+        world.stop()
+
+
+def test_resume_continues_a_stopped_run_where_it_was_under_a_new_fence(world: World) -> None:
+    """What is done is not done again; what was recorded is published again; what was not planned is planned."""
+    run = world.start()
+    first, *rest = world.take(Topic.PLAN)
+    world.push(first)
+    world.work()
+    sent = world.summary(run.run_id).result.sent
+    assert 0 < sent < CUSTOMERS
+    world.stop()
+
+    resumed = world.resume(run.run_id)
+    assert (resumed.status, resumed.fence > run.fence) == (RunStatus.RUNNING, True)
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert lock.run_id == run.run_id
+    assert world.messages(Topic.PLAN) == [PlanMessage(run.run_id, resumed.fence, index) for index in range(1, RANGES)]
+    assert [world.push(delivery) for delivery in rest] == [204] * len(rest)  # of the old fence
+    world.plan()
+    world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+    assert world.summary(run.run_id).result.sent == CUSTOMERS - SAME_EMAIL
+    assert world.klaviyo()["effects"]["profile_created"] == CUSTOMERS - SAME_EMAIL
+    assert world.requests() == RANGES
+
+
+def test_resume_publishes_again_what_is_queued(world: World) -> None:
+    """Its messages were acknowledged while the run was stopped."""
+    run, messages = world.planned()
+    world.stop()
+    resumed = world.resume(run.run_id)
+    assert world.messages(Topic.WORK) == [WorkMessage(run.run_id, resumed.fence, message.batch_id) for message in messages]
+
+
+def test_a_run_whose_owner_died_shows_as_interrupted_and_resume_takes_it_over(world: World) -> None:
+    """Its batch has a lease that still lasts, but of an older fence: it is worked again without waiting for it."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
+    now = world.clock()
+    world.store.take(run.run_id, run.fence, message.batch_id, "dead", now, now.replace(year=now.year + 1))
+    world.clock.forward(121)
+    assert shown_status(world.run(run.run_id), world.clock()) == "interrupted"
+    world.resume(run.run_id)
+    world.work()
+    assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 5)
+
+
+def test_the_worker_of_a_run_that_was_taken_over_can_neither_write_nor_end_it(world: World) -> None:
+    """The fence guards our state against whoever was thought dead and is not."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
+    world.klaviyo_fails(kind="delay", seconds=2.0, method="POST", first=1)
+    slow = Thread(lambda: work_batch(world.app, message, "thought-dead", 60.0))
+    world.klaviyo_holds_a_request()
+    world.clock.forward(121)
+    world.resume(run.run_id)
+    slow.join()
+    (batch,) = world.batches(run.run_id)
+    assert (batch.status, batch.result.seen, world.status(run.run_id)) == (BatchStatus.QUEUED, 0, RunStatus.RUNNING)
+    world.work()
+    assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 5)
+    assert world.klaviyo()["profiles"] == 5
+
+
+def test_a_run_that_goes_on_or_is_complete_cannot_be_resumed(world: World) -> None:
+    """409 (http-api.md)."""
+    run = world.start(RunOptions(ids=world.ids(3)))
+    with pytest.raises(NotPossible):
+        world.resume(run.run_id)
+    world.plan()
+    world.work()
+    with pytest.raises(NotPossible):
+        world.resume(run.run_id)
+
+
+def test_an_abandoned_run_cannot_be_resumed(world: World) -> None:
+    """A newer run took its place."""
+    old = world.start()
+    world.stop()
+    world.start()
+    with pytest.raises(NotPossible):
+        world.resume(old.run_id)
+
+
+def test_a_run_that_nobody_knows_can_be_neither_resumed_nor_retried(world: World) -> None:
+    """404 (http-api.md)."""
+    for call in (world.resume, world.retry):
+        with pytest.raises(NoSuchRun):
+            call("nobody")
+
+
+def test_resume_is_locked_while_another_product_imports(world: World) -> None:
+    """The lock was free while the run was stopped, so somebody else may have it now."""
+    run = world.start()
+    world.stop()
+    world.put_lock("1")
+    with pytest.raises(Locked):
+        world.resume(run.run_id)
+    assert world.status(run.run_id) is RunStatus.STOPPED
+
+
+def test_of_several_resumes_at_once_one_wins(world: World) -> None:
+    """The others are told, and everything is published under one fence."""
+    run, messages = world.planned()
+    world.stop()
+    threads = [Thread(lambda: world.resume(run.run_id)) for _ in range(5)]
+    errors = [thread.join() for thread in threads]
+    assert errors.count(None) == 1
+    assert {type(error) for error in errors if error} <= {NotPossible, Locked}
+    fence = world.run(run.run_id).fence
+    assert world.messages(Topic.WORK) == [WorkMessage(run.run_id, fence, message.batch_id) for message in messages]
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert lock.run_id == run.run_id
+
+
+def test_a_resume_that_could_not_publish_is_mended_by_the_next_one(world: World) -> None:
+    """The run is recorded as going on, but nobody was told: it shows as interrupted later."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    world.stop()
+
+    def fail() -> None:
+        raise TransientError("the queue does not answer")
+
+    with pytest.raises(TransientError):
+        control.resume(with_queue(world, Topic.WORK, fail), run.run_id, soon())
+    world.clock.forward(121)
+    world.resume(run.run_id)
+    world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+
+
+def test_retry_starts_a_run_over_the_failed_items_alone(world: World) -> None:
+    """What was sent is not read again; what is mended goes through."""
+    run_id, ids = _one_failed(world)
+    world.change_customer(ids[2], firstName="Mended")
+    again = world.retry(run_id)
+    assert (again.run_id != run_id, again.options.retry_of) == (True, run_id)
+    world.plan()
+    assert [batch.ids for batch in world.batches(again.run_id)] == [[ids[2]]]
+    world.work()
+    assert (world.status(again.run_id), world.summary(again.run_id).result.sent) == (RunStatus.COMPLETED, 1)
+    assert world.status(run_id) is RunStatus.COMPLETED_WITH_ERRORS, "the run that failed stays as it was"
+    assert world.klaviyo()["profiles"] == 5
+
+
+def test_what_fails_again_can_be_retried_again(world: World) -> None:
+    """A retry is a run like any other."""
+    run_id, ids = _one_failed(world)
+    again = world.retry(run_id)
+    world.plan()
+    world.work()
+    assert world.summary(again.run_id).result.failed == {"unreadable": 1}
+    world.change_customer(ids[2], firstName="Mended")
+    third = world.retry(again.run_id)
+    world.plan()
+    world.work()
+    assert world.summary(third.run_id).result.sent == 1
+
+
+def test_a_run_without_failures_or_under_way_cannot_be_retried(world: World) -> None:
+    """409, saying which of the two."""
+    run = world.start(RunOptions(ids=world.ids(3)))
+    with pytest.raises(NotPossible, match="is accepted"):
+        world.retry(run.run_id)
+    world.plan()
+    world.work()
+    with pytest.raises(NotPossible, match="nothing failed"):
+        world.retry(run.run_id)
+
+
+def test_retry_is_locked_while_another_run_is_under_way(world: World) -> None:
+    """It is a start like any other."""
+    run_id, _ = _one_failed(world)
+    other = world.start()
+    with pytest.raises(Locked) as locked:
+        world.retry(run_id)
+    assert locked.value.run_id == other.run_id
+
+
+def test_the_failures_of_many_batches_are_retried_all(world: World) -> None:
+    """More settled batches than are looked at in one step."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    before = world.store.ranges(run.run_id)[0]
+    ids, batches = world.ids(60), world.batches(run.run_id)
+    after = type(before)(index=0, cursor="61", planned=61, published=61, done=True)
+    more = [type(batches[0])(run_id=run.run_id, range_index=0, number=n + 2, size=1, ids=[ids[n]]) for n in range(60)]
+    world.store.record(run.run_id, run.fence, before, after, more)
+    for batch in world.batches(run.run_id):
+        fail_batch(world.app, WorkMessage(run.run_id, run.fence, batch.batch_id), "queue")
+    assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
+    again = world.retry(run.run_id)
+    world.plan()
+    assert [batch.ids for batch in world.batches(again.run_id)] == [batches[0].ids, *([customer] for customer in ids)]
+
+
+def test_stopping_and_resuming_a_dry_run_still_sends_nothing(world: World) -> None:
+    """A run's options outlive it."""
+    run, _ = world.planned(RunOptions(dry_run=True))
+    world.stop()
+    world.resume(run.run_id)
+    world.work()
+    assert (world.status(run.run_id), world.klaviyo()["requests"]) == (RunStatus.COMPLETED, 0)
+
+
+def test_commercetools_being_away_at_the_end_does_not_keep_a_run_from_ending(world: World) -> None:
+    """The lock could not be given back: it runs out by itself, and the next start of this installation takes it at once."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    world.commercetools_fails(kind="status", status=503, path="/sandbox/custom-objects")
+    assert world.stop().status is RunStatus.STOPPED
+    with pytest.raises(HostDown):
+        world.start()
+    world.commercetools_fails()
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert lock.run_id == run.run_id
+    assert world.start().status is RunStatus.ACCEPTED
+    assert [found.status for found in world.store.runs(Kind.CUSTOMERS)] == [RunStatus.ACCEPTED, RunStatus.ABANDONED]

@@ -1,0 +1,144 @@
+"""The import's own messages over HTTP: 204, 503, 401 and nothing else (decisions.md 4, 13, 15)."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import msgspec
+import pytest
+from shell_world import TASK_KEY, World, post_task, task
+
+from shared.access import LOCAL_TASK_KEY_HEADER
+from shared.bulk.http.api import ApiRequest, ApiResponse, answer
+from shared.bulk.http.tasks import worker_answer
+from shared.bulk.messages import PlanMessage, WorkMessage
+from shared.bulk.ports import Topic
+from shared.bulk.records import RunOptions, RunStatus
+from shared.local.cloudevent import message_published
+
+BINARY = {
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "1",
+    "ce-source": "//pubsub.googleapis.com/projects/p/topics/t",
+    "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
+}
+PERSON = "someone@example.com"
+
+
+def _envelope(data: str | bytes) -> bytes:
+    encoded = base64.b64encode(data).decode() if isinstance(data, bytes) else data
+    return json.dumps({"message": {"data": encoded, "messageId": "1"}, "subscription": "s"}).encode()
+
+
+MALFORMED = {
+    "no_json": (b"{", "not_a_json_object"),
+    "a_list": (b"[1]", "not_a_json_object"),
+    "empty": (b"", "not_a_json_object"),
+    "not_utf8": (b"\xff\xfe", "not_a_json_object"),
+    "no_message": (b'{"subscription": "s"}', "no_message"),
+    "data_is_a_number": (b'{"message": {"data": 1}}', "data_is_no_text"),
+    "data_is_not_base64": (_envelope("%%%"), "data_is_not_base64"),
+    "no_data": (b'{"message": {"messageId": "1"}}', "not_such_a_message"),
+    "data_is_no_json": (_envelope(PERSON.encode()), "not_such_a_message"),
+    "another_message": (_envelope(b'{"runId": "r"}'), "not_such_a_message"),
+    "one_field_too_many": (_envelope(json.dumps({"email": PERSON, "runId": "r"}).encode()), "not_such_a_message"),
+    "wrong_type": (_envelope(b'{"runId": "r", "fence": "1", "batchId": "b", "rangeIndex": "0"}'), "not_such_a_message"),
+}
+
+
+@pytest.mark.parametrize("topic", list(Topic))
+@pytest.mark.parametrize("name", list(MALFORMED))
+def test_a_message_that_nobody_could_ever_handle_is_acknowledged_and_set_aside(world: World, name: str, topic: Topic) -> None:
+    """A dead letter points to it, and holds nothing of its content."""
+    body, reason = MALFORMED[name]
+    response = post_task(world.app, topic, {"content-type": "application/json"}, body)
+    assert (response.status, response.body) == (204, b"")
+    (letter,) = world.app.dead_letters.newest()
+    expected = "PlanMessage" if topic is Topic.PLAN else "WorkMessage"
+    assert (letter.source, letter.reason, letter.message_type) == ("import", reason, expected)
+    assert PERSON.encode() not in msgspec.json.encode(letter)
+
+
+def test_a_malformed_cloud_event_is_acknowledged_and_set_aside(world: World) -> None:
+    """As binary event and as structured one."""
+    for headers, body in (
+        (BINARY, b"{"),
+        (BINARY, b"[]"),
+        ({"content-type": "application/cloudevents+json"}, b"{}"),
+    ):
+        assert post_task(world.app, Topic.WORK, headers, body).status == 204
+    assert len(world.app.dead_letters.newest()) == 3
+
+
+@pytest.mark.parametrize("shape", ["binary", "structured", "raw_push"])
+def test_a_message_is_understood_in_each_shape_that_a_queue_delivers(world: World, shape: str) -> None:
+    """Eventarc's binary event, a structured one, and Pub/Sub's own push."""
+    run = world.start(RunOptions(ids=world.ids(3)))
+    envelope = _envelope(msgspec.json.encode(PlanMessage(run.run_id, run.fence, 0)))
+    headers, body = dict(BINARY), envelope
+    if shape == "structured":
+        headers = {"content-type": "application/cloudevents+json"}
+        event = {"specversion": "1.0", "id": "1", "source": "//s", "type": "t", "data": json.loads(envelope)}
+        body = json.dumps(event).encode()
+    elif shape == "raw_push":
+        headers = {"content-type": "application/json"}
+    assert post_task(world.app, Topic.PLAN, headers, body).status == 204
+    assert len(world.batches(run.run_id)) == 1
+    assert world.app.dead_letters.newest() == []
+
+
+@pytest.mark.parametrize("key", [None, "", "a-wrong-key", TASK_KEY + "x"])
+@pytest.mark.parametrize("topic", list(Topic))
+def test_a_task_without_the_right_key_is_refused_and_nothing_is_done(world: World, key: str | None, topic: Topic) -> None:
+    """Nobody but the queue may set work off; a malformed body of a stranger makes no dead letter either."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    plan = PlanMessage(run.run_id, run.fence, 0)
+    response = task(world.app, topic, msgspec.json.encode(plan if topic is Topic.PLAN else message), key=key)
+    assert response.status == 401
+    assert set(json.loads(response.body)) == {"error", "message"}
+    assert TASK_KEY.encode() not in response.body
+    assert post_task(world.app, topic, {}, b"{", key).status == 401
+    assert world.app.dead_letters.newest() == []
+    assert (world.status(run.run_id), world.batches(run.run_id)[0].attempts) == (RunStatus.RUNNING, 0)
+
+
+def test_the_key_of_people_opens_no_task_and_the_key_of_tasks_no_api(world: World) -> None:
+    """Two doors, two keys."""
+    body = _envelope(msgspec.json.encode(PlanMessage("r", 1, 0)))
+    assert worker_answer(world.app, ApiRequest("POST", "/", {"x-api-key": TASK_KEY}, {}, body)).status == 401
+    foreign = {"host": "example.com", LOCAL_TASK_KEY_HEADER.lower(): TASK_KEY}
+    assert answer(world.app, ApiRequest("GET", "/runs", foreign)).status == 403
+
+
+def test_a_delivery_that_must_come_again_is_answered_503(world: World) -> None:
+    """Klaviyo is away: the queue keeps the message."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    world.klaviyo_fails(kind="status", status=503)
+    response = task(world.app, Topic.WORK, msgspec.json.encode(message))
+    assert (response.status, response.body) == (503, b"")
+    assert world.status(run.run_id) is RunStatus.RUNNING
+
+
+def _worker(world: World, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> ApiResponse:
+    sent = {LOCAL_TASK_KEY_HEADER.lower(): TASK_KEY, **(headers or {})}
+    return worker_answer(world.app, ApiRequest(method, path, sent, {}, body))
+
+
+def test_what_the_queue_gave_up_on_is_recorded_through_the_worker(world: World) -> None:
+    """flows.md: it comes back through the table of the dead."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    event = message_published(Topic.WORK, "1", msgspec.json.encode(message), world.clock())
+    assert _worker(world, "POST", "/dead", event.body, event.headers).status == 204
+    assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
+    unknown = message_published(Topic.WORK, "2", msgspec.json.encode(WorkMessage("nobody", 1, "b")), world.clock())
+    assert _worker(world, "POST", "/dead", unknown.body, unknown.headers).status == 204
+
+
+def test_the_worker_answers_health_without_a_key_and_takes_messages_by_post_alone(world: World) -> None:
+    """Its health touches nothing."""
+    health = worker_answer(world.app, ApiRequest("GET", "/health"))
+    assert (health.status, json.loads(health.body)) == (200, {"status": "ok"})
+    refused = _worker(world, "GET", "/")
+    assert (refused.status, refused.headers["Allow"]) == (405, "POST")

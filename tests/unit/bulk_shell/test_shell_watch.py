@@ -1,0 +1,250 @@
+"""Looking while working: who owns the run, whether it goes on, and when it has ended (flows.md "Leases", "The finish check")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from shell_world import Thread, World
+
+from shared.bulk.app import ImportApp
+from shared.bulk.finish import finish_check, keep_lease, stop_run
+from shared.bulk.records import Batch, BatchStatus, Run, RunOptions, RunStatus
+from shared.bulk.watch import RunWatch
+from shared.commercetools.lock import Held
+from shared.errors import Interrupted, StaleWrite, TransientError
+
+
+class Seconds:
+    """A monotonic clock that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class SilentStore:
+    """A store that does not answer."""
+
+    def __getattr__(self, name: str) -> Any:
+        def silent(*_: object, **__: object) -> None:
+            raise TransientError("the store does not answer")
+
+        return silent
+
+
+def _cause(call: Any) -> Interrupted.Cause:
+    with pytest.raises(Interrupted) as interrupted:
+        call()
+    return interrupted.value.cause
+
+
+def _taken(world: World, run: Run) -> Batch:
+    now = world.clock()
+    taken = world.store.take(run.run_id, run.fence, "000-000001", "a", now, now + timedelta(seconds=90))
+    assert isinstance(taken, Batch)
+    return taken
+
+
+def _lease_of_lock(world: World) -> datetime:
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert lock.expires
+    return datetime.fromisoformat(lock.expires)
+
+
+def test_a_run_that_goes_on_lets_its_work_go_on(world: World) -> None:
+    """Nothing is raised and nothing written."""
+    run = world.start()
+    RunWatch(world.app, run.run_id, run.fence).look()
+    assert world.run(run.run_id).revision == run.revision
+
+
+def test_the_store_is_looked_at_once_a_second_at_most(world: World) -> None:
+    """It is asked before each page and each send, by many threads."""
+    run, seconds = world.start(), Seconds()
+    watch = RunWatch(world.app, run.run_id, run.fence, monotonic=seconds)
+    world.stop()
+    seconds.now += 0.9
+    watch()
+    seconds.now += 0.2
+    with pytest.raises(Interrupted):
+        watch()
+    watch()
+
+
+def test_work_ends_when_the_run_is_to_stop(world: World) -> None:
+    """While it is stopping, and when it has stopped."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    _taken(world, run)
+    watch = RunWatch(world.app, run.run_id, run.fence)
+    world.stop()
+    assert world.status(run.run_id) is RunStatus.STOPPING
+    assert _cause(watch.look) is Interrupted.Cause.STOP
+    world.clock.forward(91)
+    finish_check(world.app, run.run_id)
+    assert world.status(run.run_id) is RunStatus.STOPPED
+    assert _cause(watch.look) is Interrupted.Cause.SUPERSEDED
+
+
+def test_work_ends_when_the_run_was_taken_over_or_abandoned_or_is_gone(world: World) -> None:
+    """A higher fence, a newer run, or another state file."""
+    run = world.start()
+    watch = RunWatch(world.app, run.run_id, run.fence)
+    world.clock.forward(121)
+    resumed = world.resume(run.run_id)
+    assert _cause(watch.look) is Interrupted.Cause.SUPERSEDED
+    world.stop()
+    world.start()
+    assert _cause(RunWatch(world.app, run.run_id, resumed.fence).look) is Interrupted.Cause.SUPERSEDED
+    assert _cause(RunWatch(world.app, "nobody", 1).look) is Interrupted.Cause.SUPERSEDED
+
+
+def test_a_silent_store_ends_no_work(world: World) -> None:
+    """The conditional writes guard what matters, so a moment's silence costs nothing."""
+    run = world.start()
+    silent: Any = SilentStore()
+    RunWatch(replace(world.app, store=silent), run.run_id, run.fence).look()
+
+
+def test_a_worker_extends_its_batch_s_lease_after_a_third_of_it(world: World) -> None:
+    """So that a long batch is not given to a second worker."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds = _taken(world, run), Seconds()
+    watch = RunWatch(world.app, run.run_id, run.fence, batch, "a", monotonic=seconds)
+    seconds.now += 29
+    watch.look()
+    assert world.batches(run.run_id)[0].lease_until == batch.lease_until
+    world.clock.forward(31)
+    seconds.now += 2
+    watch.look()
+    held = world.batches(run.run_id)[0].lease_until
+    assert held
+    assert batch.lease_until
+    assert held - batch.lease_until >= timedelta(seconds=31)
+
+
+def test_a_worker_whose_batch_was_taken_over_learns_of_it(world: World) -> None:
+    """It must not go on with what belongs to somebody else."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds = _taken(world, run), Seconds()
+    world.clock.forward(91)
+    now = world.clock()
+    world.store.take(run.run_id, run.fence, batch.batch_id, "b", now, now + timedelta(seconds=90))
+    watch = RunWatch(world.app, run.run_id, run.fence, batch, "a", monotonic=seconds)
+    seconds.now += 31
+    with pytest.raises(StaleWrite):
+        watch.look()
+
+
+def test_the_lease_is_left_alone_until_a_third_of_it_has_passed(world: World) -> None:
+    """So that the record is not rewritten all the time."""
+    run = world.start()
+    world.clock.forward(39)
+    keep_lease(world.app, run)
+    assert world.run(run.run_id).lease_until == run.lease_until
+
+
+def test_after_a_third_the_run_and_the_import_lock_are_renewed_together(world: World) -> None:
+    """Both leases move; whoever won that write renews the lock."""
+    run = world.start()
+    lock = _lease_of_lock(world)
+    world.clock.forward(41)
+    stored = world.run(run.run_id)
+    keep_lease(world.app, stored)
+    assert world.run(run.run_id).lease_until >= run.lease_until + timedelta(seconds=41)
+    assert _lease_of_lock(world) >= lock
+    revision = world.run(run.run_id).revision
+    keep_lease(world.app, stored)
+    assert world.run(run.run_id).revision == revision, "who comes second with what he read before does nothing"
+
+
+def test_of_many_that_renew_at_once_one_writes(world: World) -> None:
+    """The run's revision rises by one."""
+    run = world.start()
+    world.clock.forward(41)
+    stored = world.run(run.run_id)
+    threads = [Thread(lambda: keep_lease(world.app, stored)) for _ in range(5)]
+    assert [thread.join() for thread in threads] == [None] * 5
+    assert world.run(run.run_id).revision == stored.revision + 1
+
+
+def test_a_run_that_lost_the_import_lock_halts(world: World) -> None:
+    """Somebody else imports now: going on beside him is what the lock is there to prevent. His lock is left alone."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    world.put_lock("1")
+    world.clock.forward(41)
+    keep_lease(world.app, world.run(run.run_id))
+    halted = world.run(run.run_id)
+    assert (halted.status, halted.halt_reason) == (RunStatus.HALTED, "lock_lost")
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert lock.foreign
+
+
+def test_a_lock_that_cannot_be_renewed_just_now_does_not_end_the_run(world: World) -> None:
+    """Its lease still lasts, and the next third of the run's lease brings another try."""
+    run = world.start()
+    world.clock.forward(41)
+    stored = world.run(run.run_id)
+    world.commercetools_fails(kind="status", status=503, path="/sandbox/custom-objects")
+    keep_lease(world.app, stored)
+    assert world.status(run.run_id) is RunStatus.ACCEPTED
+    assert world.run(run.run_id).lease_until > run.lease_until
+
+
+def test_the_finish_check_leaves_alone_what_is_not_done(world: World) -> None:
+    """Unplanned ranges, queued and working batches."""
+    run = world.start(RunOptions(ids=world.ids(3)))
+    finish_check(world.app, run.run_id)
+    assert world.status(run.run_id) is RunStatus.ACCEPTED
+    world.plan()
+    finish_check(world.app, run.run_id)
+    _taken(world, run)
+    finish_check(world.app, run.run_id)
+    assert world.status(run.run_id) is RunStatus.RUNNING
+    finish_check(world.app, "nobody")
+
+
+def test_of_many_finish_checks_at_once_one_ends_the_run(world: World) -> None:
+    """The write is conditional; the others find it ended."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch = _taken(world, run)
+    world.store.settle(batch, "a", BatchStatus.DONE, msgspec.structs.replace(batch.result, seen=3, sent=3), world.clock())
+    before = world.run(run.run_id).revision
+    threads = [Thread(lambda: finish_check(world.app, run.run_id)) for _ in range(5)]
+    assert [thread.join() for thread in threads] == [None] * 5
+    ended = world.run(run.run_id)
+    assert (ended.status, ended.revision) == (RunStatus.COMPLETED, before + 1)
+    assert world.lock() is None
+
+
+def test_a_late_finish_check_never_releases_the_lock_of_a_newer_run(world: World) -> None:
+    """It was read before the newer run took the lock."""
+    old = world.start()
+    world.stop()
+    new = world.start()
+    from_before: ImportApp = world.app
+    finish_check(from_before, old.run_id)
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert lock.run_id == new.run_id
+
+
+def test_the_first_reason_to_halt_is_kept(world: World) -> None:
+    """What came first is what a person has to mend; a stop asked for meanwhile does not hide it."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    _taken(world, run)
+    stop_run(world.app, run.run_id, halt_reason="the first")
+    stop_run(world.app, run.run_id, halt_reason="the second")
+    world.stop()
+    world.clock.forward(91)
+    finish_check(world.app, run.run_id)
+    assert (world.status(run.run_id), world.run(run.run_id).halt_reason) == (RunStatus.HALTED, "the first")
+    assert stop_run(world.app, run.run_id) is None
