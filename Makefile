@@ -1,5 +1,4 @@
 # Every job has one command here; `make help` lists them.
-SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3

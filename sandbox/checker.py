@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+from sandbox.launch import HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def check_customers(commercetools_url: str, klaviyo_url: str) -> CustomerCheck:
 
 
 def _lines(url: str) -> Iterator[dict[str, Any]]:
-    with httpx.stream("GET", url, timeout=300.0) as response:
+    with HTTP.stream("GET", url, timeout=300.0) as response:
         response.raise_for_status()
         for line in response.iter_lines():
             if line:

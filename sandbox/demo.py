@@ -7,11 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 
 from sandbox.checker import check_customers
-from sandbox.launch import LaunchError, Sandbox, free_port, sandbox, serve
+from sandbox.launch import HTTP, LaunchError, Sandbox, free_port, sandbox, serve
 
 CUSTOMERS = 300
 REFUSED = 1
@@ -43,7 +42,7 @@ def _import(console: Console, servers: Sandbox, state: Path) -> int:
         finished = subprocess.run(command, env=environment, check=False)  # noqa: S603 - our own program
         if finished.returncode not in {_COMPLETED, _COMPLETED_WITH_ERRORS}:
             return finished.returncode
-        status = httpx.get(f"{product.url}/sync/customers/status").json()
+        status = HTTP.get(f"{product.url}/sync/customers/status").json()
     finally:
         product.stop()
     return _verdict(console, servers, status)

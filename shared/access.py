@@ -72,18 +72,6 @@ def check_task_caller(headers: Headers, settings: Settings, verify_id_token: Ver
     return _check_id_token(headers, settings, verify_id_token)
 
 
-def check_push_caller(headers: Headers, settings: Settings, verify_id_token: VerifyIdToken | None = None) -> Allowed | Denied:
-    """Whether a delivery to the realtime endpoint may go on: the platform guards it, or loopback, or a Google ID token does.
-
-    Once `PUSH_SERVICE_ACCOUNT` and `PUSH_AUDIENCE` are set, a token is needed on loopback too (a proxy may stand before it).
-    """
-    if settings.on_google_cloud:
-        return Allowed()
-    if not settings.access.push_service_account:
-        return _check_loopback_caller(headers, settings)
-    return _check_id_token(headers, settings, verify_id_token)
-
-
 def refuse_unguarded_bind(settings: Settings) -> list[Problem]:
     """Why the servers must not start: they would listen beyond this machine with nothing to guard them."""
     if settings.on_google_cloud or is_loopback(settings.serve.bind_host):

@@ -101,6 +101,7 @@ class Interrupted(SyncError):
 
         STOP = "stop"
         DEADLINE = "deadline"
+        CROWDED = "crowded"  # out of time before there was a place to begin in
         SUPERSEDED = "superseded"
 
     def __init__(self, cause: Cause) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from shared.budget import Budget
-from shared.errors import RateLimited, TransientError
+from shared.errors import HostDown, Interrupted, RateLimited, TransientError
 
 T = TypeVar("T")
 
@@ -62,13 +62,15 @@ def call_with_retries(
 
     A 429 says nothing about the request, so it uses up no attempt; only the budget ends a series of them.
     `on_retry` sees each transient error and the wait in seconds. Raises the last `TransientError`, or `Interrupted`
-    from the budget.
+    from the budget; when the deadline ends a series whose last failure was the host's (`HostDown`, `RateLimited`), that
+    failure is raised, since it and not the amount of work has used up the time.
     """
     failures = 0
+    last: TransientError | None = None
 
     def wait(state: RetryCallState) -> float:
-        nonlocal failures
-        error = _error_of(state)
+        nonlocal failures, last
+        last = error = _error_of(state)
         failures += not isinstance(error, RateLimited)
         return wait_s(max(1, failures), error.retry_after_s, rng())
 
@@ -86,7 +88,12 @@ def call_with_retries(
         before_sleep=before_sleep,
         reraise=True,
     )
-    return retrying(call)
+    try:
+        return retrying(call)
+    except Interrupted as interrupted:
+        if interrupted.cause is not Interrupted.Cause.DEADLINE or not isinstance(last, HostDown | RateLimited):
+            raise
+    raise last
 
 
 def _error_of(state: RetryCallState) -> TransientError:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.budget import Budget
+from shared.errors import Interrupted
 
 _LOOK_EVERY_S = 0.2
 
@@ -35,9 +36,14 @@ class Slots:
         self._take(budget)
 
     def _take(self, budget: Budget) -> None:
-        budget.check()
-        while not self._places.acquire(timeout=_LOOK_EVERY_S):
+        try:
             budget.check()
+            while not self._places.acquire(timeout=_LOOK_EVERY_S):
+                budget.check()
+        except Interrupted as interrupted:
+            if interrupted.cause is Interrupted.Cause.DEADLINE:
+                raise Interrupted(Interrupted.Cause.CROWDED) from None
+            raise
         self._mine.held = True
 
     def _release(self) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from math import gcd
 from typing import Any
 
-from sandbox.sample import identity, timeline
+from sandbox.sample import heads, identity
 from sandbox.sample.catalog_words import CATEGORY_NAMES
 
 Resource = dict[str, Any]
@@ -56,18 +56,6 @@ def category_id(seed: int, index: int, size: int) -> str:
     return identity.id_at(seed, "category", index, size)
 
 
-def category_head(seed: int, index: int, size: int) -> Resource:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of a category."""
-    roll = identity.entropy(seed, "category", index)
-    created, modified, version = timeline.lifetime(roll)
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
-
-
 def completed(head: Resource, seed: int, index: int, size: int) -> Resource:
     """Return the whole category of a head; the head is left alone."""
     place = place_of(index, size)
@@ -99,7 +87,7 @@ def completed(head: Resource, seed: int, index: int, size: int) -> Resource:
 
 def category(seed: int, index: int, size: int) -> Resource:
     """Return category `index` of a tree of `size`."""
-    return completed(category_head(seed, index, size), seed, index, size)
+    return completed(heads.head("category", seed, index, size), seed, index, size)
 
 
 def index_of_key(key: str, size: int) -> int | None:

@@ -9,7 +9,7 @@ commercetools stores and Klaviyo refuses, appears only as often as it is asked f
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.sample import identity, phones, project, timeline, words
+from sandbox.sample import heads, identity, phones, project, words
 
 Customer = dict[str, Any]
 
@@ -32,24 +32,12 @@ def default_malformed_emails(size: int) -> int:
     return 1 if size == DEMO_SIZE else 0
 
 
-def customer_head(seed: int, index: int, size: int) -> Customer:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of a customer, at a fifth of the whole's cost."""
-    roll = identity.entropy(seed, "customer", index)
-    created, modified, version = timeline.lifetime(roll)
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
-
-
 def customer(seed: int, index: int, size: int, malformed_emails: int = 0) -> Customer:
     """Return customer `index` (0-based) of a sample of `size`, shaped as the commercetools API shapes it.
 
     `malformed_emails` rows, evenly spread over the sample, have an e-mail that Klaviyo refuses.
     """
-    return completed(customer_head(seed, index, size), seed, index, size, malformed_emails)
+    return completed(heads.head("customer", seed, index, size), seed, index, size, malformed_emails)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +60,7 @@ def buyer(seed: int, index: int, size: int, malformed_emails: int = 0) -> Buyer:
 
 
 def completed(head: Customer, seed: int, index: int, size: int, malformed_emails: int = 0) -> Customer:
-    """Return the whole customer of a head that `customer_head` made; the head is left alone."""
+    """Return the whole customer of a head; the head is left alone."""
     roll = identity.entropy(seed, "customer", index, "body")
     result = dict(head)
     result["createdBy"] = _CREATED_BY

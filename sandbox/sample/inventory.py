@@ -6,7 +6,7 @@ Among them: no entry at all, none without a channel, several channels, zero, a n
 from itertools import accumulate
 from typing import Any
 
-from sandbox.sample import identity, project, timeline, variants
+from sandbox.sample import project, variants
 
 Resource = dict[str, Any]
 
@@ -43,18 +43,6 @@ def indexes_of_sku(sku: str, products: int, fixed: int | None) -> range:
         return range(0)
     ordinal = variants.ordinal(*place, fixed)
     return range(_first(ordinal), _first(ordinal + 1))
-
-
-def entry_head(seed: int, index: int, size: int) -> Resource:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of an inventory entry."""
-    roll = identity.entropy(seed, "inventory-entry", index)
-    created, modified, version = timeline.lifetime(roll)
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
 
 
 def completed(head: Resource, seed: int, index: int, fixed: int | None) -> Resource:

@@ -10,7 +10,6 @@ from sandbox.sample import (
     customers,
     discount_codes,
     inventory,
-    order_plan,
     orders,
     payments,
     prices,
@@ -19,6 +18,7 @@ from sandbox.sample import (
     project,
     variants,
 )
+from sandbox.sample.heads import head
 from sandbox.sample.identity import stratum_of
 from sandbox.sample.scale import DEMO, Scale
 
@@ -67,7 +67,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
     return {
         "customers": SampleKind(
             "customer",
-            customers.customer_head,
+            partial(head, "customer"),
             partial(_customer, scale),
             scale.customers,
             index_of_key=customers.index_of_key,
@@ -77,7 +77,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
         "channels": _fixed("channel", project.channel, project.CHANNELS),
         "categories": SampleKind(
             "category",
-            categories.category_head,
+            partial(head, "category"),
             categories.completed,
             scale.categories,
             index_of_key=categories.index_of_key,
@@ -85,7 +85,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
         "product-types": _fixed("product-type", product_types.product_type, product_types.PRODUCT_TYPES),
         "products": SampleKind(
             "product",
-            products.product_head,
+            partial(head, "product"),
             partial(_product, scale),
             scale.products,
             index_of_key=products.index_of_key,
@@ -94,7 +94,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
         ),
         "inventory": SampleKind(
             "inventory-entry",
-            inventory.entry_head,
+            partial(head, "inventory-entry"),
             partial(_entry, scale),
             inventory.total(variants.total(scale.products, fixed)),
             fixed_size=True,
@@ -103,7 +103,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
         ),
         "standalone-prices": SampleKind(
             "standalone-price",
-            prices.standalone_head,
+            partial(head, "standalone-price"),
             partial(_standalone_price, scale),
             prices.standalone_total(scale.products, fixed),
             fixed_size=True,
@@ -112,7 +112,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
         ),
         "orders": SampleKind(
             "order",
-            order_plan.order_head,
+            partial(head, "order"),
             partial(_order, scale),
             scale.orders,
             index_of_key=orders.index_of_number,

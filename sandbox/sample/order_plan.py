@@ -111,18 +111,6 @@ class Plan:
         return len(self.lines) == MANY_LINES and self.index == HEAVY_INDEX
 
 
-def order_head(seed: int, index: int, size: int) -> Resource:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of an order."""
-    roll = identity.entropy(seed, "order", index)
-    created, modified, version = timeline.lifetime(roll)
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
-
-
 def plan(seed: int, index: int, scale: Scale) -> Plan:
     """Return the plan of order `index`."""
     created, modified, version = timeline.lifetime(identity.entropy(seed, "order", index))

@@ -3,9 +3,20 @@
 from functools import lru_cache
 from typing import Any
 
-from sandbox.sample import discount_codes, fulfilment, identity, payments, product_types, products, project, timeline, words
+from sandbox.sample import (
+    discount_codes,
+    fulfilment,
+    heads,
+    identity,
+    payments,
+    product_types,
+    products,
+    project,
+    timeline,
+    words,
+)
 from sandbox.sample.money import cents, converted, ratio
-from sandbox.sample.order_plan import BLOCK, NOBODY_ROW, Line, Plan, order_head, plan
+from sandbox.sample.order_plan import BLOCK, NOBODY_ROW, Line, Plan, plan
 from sandbox.sample.project import outside_reference
 from sandbox.sample.scale import Scale
 
@@ -17,7 +28,7 @@ _HEAVY_NOTE = "An engraving that nobody can read. " * 1_560
 
 def order(seed: int, index: int, size: int, scale: Scale) -> Resource:
     """Return order `index` of a sample of `size`; of `scale` all but the number of orders counts."""
-    return completed(order_head(seed, index, size), seed, index, size, scale)
+    return completed(heads.head("order", seed, index, size), seed, index, size, scale)
 
 
 def completed(head: Resource, seed: int, index: int, size: int, scale: Scale) -> Resource:

@@ -7,7 +7,7 @@ arithmetic. The transactions follow one of sixteen courses, most of which know a
 from itertools import accumulate
 from typing import Any
 
-from sandbox.sample import identity, order_plan, timeline
+from sandbox.sample import heads, identity, order_plan, timeline
 from sandbox.sample.money import cents
 from sandbox.sample.order_plan import Plan
 from sandbox.sample.scale import Scale
@@ -62,15 +62,8 @@ def payment_references(seed: int, order: int, orders: int) -> list[dict[str, str
 
 
 def payment_head(seed: int, index: int, size: int) -> Resource:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of a payment; it is as old as its order."""
-    roll = identity.entropy(seed, "payment", index)
-    created, modified, version = timeline.lifetime(identity.entropy(seed, "order", order_of(index)))
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
+    """Return the head of a payment; it is as old as its order."""
+    return heads.head("payment", seed, index, size, lived=identity.entropy(seed, "order", order_of(index)))
 
 
 def completed(head: Resource, seed: int, index: int, scale: Scale) -> Resource:

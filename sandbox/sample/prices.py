@@ -6,7 +6,7 @@ Windows of validity lie far from any day on which the sample is used: expired on
 
 from typing import Any
 
-from sandbox.sample import identity, timeline, variants
+from sandbox.sample import identity, variants
 from sandbox.sample.money import cents, converted, precise
 from sandbox.sample.project import channel_references, group_references, outside_reference
 
@@ -111,18 +111,6 @@ def standalone_indexes(sku: str, products: int, fixed: int | None) -> range:
     block, row = divmod(place[0], variants.BLOCK)
     first = standalone_total(block * variants.BLOCK + row, fixed) + (place[1] - 1) * STANDALONE_PER_SKU
     return range(first, first + STANDALONE_PER_SKU)
-
-
-def standalone_head(seed: int, index: int, size: int) -> Resource:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of a standalone price."""
-    roll = identity.entropy(seed, "standalone-price", index)
-    created, modified, version = timeline.lifetime(roll)
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
 
 
 def standalone_completed(head: Resource, seed: int, index: int, fixed: int | None) -> Resource:

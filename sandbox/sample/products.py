@@ -7,7 +7,7 @@ one is unpublished; of twenty one has staged changes, and one has no image; of t
 from functools import lru_cache
 from typing import Any
 
-from sandbox.sample import catalog_words, categories, identity, inventory, prices, product_types, timeline, variants
+from sandbox.sample import catalog_words, categories, heads, identity, inventory, prices, product_types, variants
 from sandbox.sample.project import outside_reference
 from sandbox.sample.scale import Scale
 
@@ -40,18 +40,6 @@ def published_total(size: int) -> int:
     return size - (size + 6) // 10
 
 
-def product_head(seed: int, index: int, size: int) -> Resource:
-    """Return only `id`, `version`, `createdAt` and `lastModifiedAt` of a product."""
-    roll = identity.entropy(seed, "product", index)
-    created, modified, version = timeline.lifetime(roll)
-    return {
-        "id": identity.id_from_words(roll, index, size),
-        "version": version,
-        "createdAt": timeline.instant(created),
-        "lastModifiedAt": timeline.instant(modified),
-    }
-
-
 def outline(head: Resource, index: int) -> Resource:
     """Return a head with the fields of `SEARCHABLE_OUTLINE`."""
     found = {**head, "masterData": {"published": is_published(index), "hasStagedChanges": has_staged_changes(index)}}
@@ -81,11 +69,11 @@ def index_of_key(key: str, size: int) -> int | None:
 
 def product(seed: int, index: int, size: int, scale: Scale) -> Resource:
     """Return product `index` of a sample of `size`; of `scale` the variants and categories count."""
-    return completed(product_head(seed, index, size), seed, index, scale)
+    return completed(heads.head("product", seed, index, size), seed, index, scale)
 
 
 def completed(head: Resource, seed: int, index: int, scale: Scale) -> Resource:
-    """Return the whole product of a head that `product_head` made; the head is left alone."""
+    """Return the whole product of a head; the head is left alone."""
     roll = identity.entropy(seed, "product", index, "body")
     result = dict(head)
     if index % 50 != 9:

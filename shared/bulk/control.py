@@ -9,7 +9,7 @@ from shared.budget import Budget
 from shared.bulk import plan
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
-from shared.bulk.finish import finish_check, stop_run
+from shared.bulk.finish import RATE_WINDOW_S, finish_check, release_lock, stop_run
 from shared.bulk.publish import publish_plans, publish_work
 from shared.bulk.records import BatchStatus, IdRange, Kind, Run, RunOptions, RunStatus
 from shared.bulk.source import count_items
@@ -54,32 +54,48 @@ class NotPossible(SyncError):
     """The run is not in a state that allows this."""
 
 
+def newest_run(app: ImportApp, kind: Kind) -> Run | None:
+    """The run of a kind that was started last."""
+    return next(iter(app.store.runs(kind, 1)), None)
+
+
 def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Run:
     """Start an import: take the lock, record the run, publish one plan message for each range.
 
-    Raises `Locked`, or what the clients and the store raise; then nothing is left behind but at most a lease that runs out.
+    An interrupted run of the kind is abandoned; a stopped or halted one can still be resumed afterwards. Raises `Locked`,
+    or what the clients and the store raise; then nothing goes on, and at most a lease is left that runs out.
     """
-    previous = next(iter(app.store.runs(kind, 1)), None)
-    if previous and states.blocks_start(previous, app.now()):
-        raise Locked(kind, previous.run_id, previous.started_at.isoformat())
-    run_id = app.new_id()
-    _take_lock(app, kind, run_id, previous, budget)
+    previous = newest_run(app, kind)
+    _refuse_beside(app, previous)
+    run_id, fence = app.new_id(), app.store.next_fence(kind)
+    _take_lock(app, kind, run_id, fence, previous, budget)
     try:
-        run, ranges = _new_run(app, kind, run_id, options, budget)
+        previous = newest_run(app, kind)  # somebody may have resumed it before the lock was ours
+        _refuse_beside(app, previous)
+        run, ranges = _new_run(app, kind, run_id, fence, options, budget)
         app.store.create(run, ranges)
     except BaseException:
-        app.lock.release(kind, run_id, budget)
+        release_lock(app, kind, run_id, fence)
         raise
-    if previous and previous.status not in states.FINISHED:
+    if previous and previous.status in states.ACTIVE:
         _abandon(app, previous.run_id)
     _log.info("run accepted", run_id=run_id, kind=kind.value, ranges=len(ranges), total=run.total)
-    publish_plans(app, run, [part.index for part in ranges])
+    try:
+        publish_plans(app, run, [part.index for part in ranges])
+    except BaseException:
+        stop_run(app, run_id)
+        raise
     return run
+
+
+def _refuse_beside(app: ImportApp, other: Run | None) -> None:
+    if other and states.blocks_start(other, app.now()):
+        raise Locked(other.kind, other.run_id, other.started_at.isoformat())
 
 
 def stop(app: ImportApp, kind: Kind) -> Run:
     """Stop the newest run of a kind; raises `NothingRuns`."""
-    newest = next(iter(app.store.runs(kind, 1)), None)
+    newest = newest_run(app, kind)
     stopped = stop_run(app, newest.run_id) if newest else None
     if stopped is None:
         raise NothingRuns(kind)
@@ -94,14 +110,15 @@ def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
     run = _known(app, run_id)
     if not states.can_resume(run, app.now()):
         raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}, so there is nothing to resume")
-    newest = app.store.runs(run.kind, 1)[0]
-    if newest.run_id != run_id and states.blocks_start(newest, app.now()):
-        raise Locked(run.kind, newest.run_id, newest.started_at.isoformat())
-    _take_lock(app, run.kind, run_id, run, budget)
+    newest = newest_run(app, run.kind)
+    if newest and newest.run_id != run_id:
+        _refuse_beside(app, newest)
+    fence = app.store.next_fence(run.kind)
+    _take_lock(app, run.kind, run_id, fence, run, budget)
     try:
-        fence = app.store.next_fence(run.kind)
         run = app.store.save(states.resumed(run, app.now(), fence))
     except StaleWrite as error:
+        release_lock(app, run.kind, run_id, fence)
         raise NotPossible(f"run {run_id} was resumed or changed by somebody else just now") from error
     app.store.requeue(run_id, fence)
     _log.info("run resumed", run_id=run_id, kind=run.kind.value, fence=fence)
@@ -112,14 +129,17 @@ def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
 
 
 def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
-    """Start a new run over only the failed items of a finished or stopped one.
+    """Start a new run over only the failed items of one that has come to its end.
 
-    Raises `NoSuchRun`, `NotPossible` (it is still active, or nothing failed), `Locked`.
+    Raises `NoSuchRun`, `NotPossible` (it has not ended or can still be resumed, or nothing failed), `Locked`.
     """
     run = _known(app, run_id)
+    shown = states.shown_status(run, app.now())
+    if states.can_resume(run, app.now()):
+        raise NotPossible(f"run {run_id} is {shown}; resume it first, then retry what has failed: ct-klaviyo resume {run_id}")
     if run.status in states.ACTIVE:
-        raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}; retry it when it has ended")
-    summary = app.store.summary(run_id, app.now(), 1.0)
+        raise NotPossible(f"run {run_id} is {shown}; retry it when it has ended")
+    summary = app.store.summary(run_id, app.now(), RATE_WINDOW_S)
     if not summary.result.failed and not summary.failed_batches:
         raise NotPossible(f"nothing failed in run {run_id}")
     options = msgspec.structs.replace(run.options, ids=None, start_id=None, retry_of=run_id)
@@ -134,14 +154,18 @@ def _known(app: ImportApp, run_id: str) -> Run:
     return app.store.run(run_id) or run
 
 
-def _take_lock(app: ImportApp, kind: Kind, run_id: str, previous: Run | None, budget: Budget) -> None:
-    """Take the import lock; one left by `previous`, which does not go on, is taken from it."""
-    taken = app.lock.take(kind, run_id, states.LEASE_S, budget, instead_of=previous.run_id if previous else None)
+def _take_lock(app: ImportApp, kind: Kind, run_id: str, fence: int, previous: Run | None, budget: Budget) -> None:
+    """Take the import lock; one left by `previous`, which does not go on under its fence, is taken from it."""
+    instead_of = states.lock_owner(previous.run_id, previous.fence) if previous else None
+    owner = states.lock_owner(run_id, fence)
+    taken = app.lock.take(kind, owner, states.LEASE_S, budget, instead_of=instead_of)
     if isinstance(taken, Held):
         raise Locked(kind, taken.run_id, taken.since)
 
 
-def _new_run(app: ImportApp, kind: Kind, run_id: str, options: RunOptions, budget: Budget) -> tuple[Run, list[IdRange]]:
+def _new_run(
+    app: ImportApp, kind: Kind, run_id: str, fence: int, options: RunOptions, budget: Budget
+) -> tuple[Run, list[IdRange]]:
     if options.ids is not None:
         total, ranges = len(options.ids), [IdRange(index=0)]
     elif options.retry_of is not None:
@@ -154,7 +178,7 @@ def _new_run(app: ImportApp, kind: Kind, run_id: str, options: RunOptions, budge
         run_id=run_id,
         kind=kind,
         status=RunStatus.ACCEPTED,
-        fence=app.store.next_fence(kind),
+        fence=fence,
         lease_until=states.lease_from(now),
         started_at=now,
         updated_at=now,

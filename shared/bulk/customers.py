@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.masking import masked_profile
 from shared.bulk.records import Batch, Run
 from shared.bulk.results import EXAMPLES
 from shared.bulk.source import items_of
-from shared.bulk.tally import Step, Tally
+from shared.bulk.tally import Progress, Step, Tally
 from shared.commercetools.kinds import CUSTOMERS
 from shared.commercetools.resources import Customer
 from shared.commercetools.scan import Undecodable
-from shared.klaviyo.profile_rows import Failed, ProfileRow, profile_row
+from shared.klaviyo.profile_rows import Failed, KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow, profile_row
 from shared.mapping.customer import profile_of
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.mapping.shared_identifiers import IdentifierRow, settle_identifiers
@@ -69,11 +71,12 @@ class _Window:
         )
 
 
-def import_customers(app: ImportApp, run: Run, batch: Batch, budget: Budget) -> Iterator[Step]:
+def import_customers(app: ImportApp, run: Run, batch: Batch, progress: Progress, budget: Budget) -> Iterator[Step]:
     """Bring the customers of a batch over; yields after each window of them, usually once.
 
-    Raises what reading and writing raise; then nothing is known of the customers since the last step.
+    Raises what reading and writing raise; `progress.carry` then tells what is known of the customers since the last step.
     """
+    known = KnownOutcomes.from_record(msgspec.convert(batch.carried or {}, KnownRecord))
     rules = app.settings.mapping.document.customer
     window, seen = _Window(), 0
     with app.slots.taken(budget):
@@ -82,20 +85,21 @@ def import_customers(app: ImportApp, run: Run, batch: Batch, budget: Budget) -> 
                 window.admit(item, rules)
             seen += len(page)
             if window.bytes_held >= WINDOW_BYTES:
-                yield _written(app, run, window, budget)
-                window = _Window()
+                yield _written(app, run, window, known, progress, budget)
+                window, known = _Window(), KnownOutcomes()
         if batch.ids is not None:
             asked = sum(1 for item in batch.ids if batch.cursor is None or item > batch.cursor)
             window.tally.skipped(SkipReason.GONE, asked - seen)
         window.cursor = batch.ids[-1] if batch.ids else batch.last
-        yield _written(app, run, window, budget)
+        yield _written(app, run, window, known, progress, budget)
 
 
-def _written(app: ImportApp, run: Run, window: _Window, budget: Budget) -> Step:
+def _written(app: ImportApp, run: Run, window: _Window, known: KnownOutcomes, progress: Progress, budget: Budget) -> Step:
     if run.options.dry_run:
         _show(window.handed_over(), window.tally)
     else:
-        _send(app, window.handed_over(), window.tally, budget)
+        progress.carry = lambda: msgspec.to_builtins(known.to_record())
+        _count(app.profiles.import_profiles(window.handed_over(), budget, known), window.tally)
     return Step(window.cursor, window.tally.result())
 
 
@@ -106,8 +110,7 @@ def _show(rows: Iterator[ProfileRow], tally: Tally) -> None:
             tally.example(masked_profile(row.attributes))
 
 
-def _send(app: ImportApp, rows: Iterator[ProfileRow], tally: Tally, budget: Budget) -> None:
-    result = app.profiles.import_profiles(rows, budget)
+def _count(result: ProfileImportResult, tally: Tally) -> None:
     tally.jobs(list(result.job_ids))
     for customer_id, outcome in result.outcomes.items():
         if isinstance(outcome, Failed):

@@ -13,7 +13,8 @@ from shared.bulk.publish import publish_plans, publish_work
 from shared.bulk.records import Batch, BatchStatus, IdRange, Run, RunStatus, batch_id
 from shared.bulk.source import ids_after
 from shared.bulk.watch import RunWatch
-from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite
+from shared.errors import Interrupted, StaleWrite, SyncError
+from shared.outcomes import TABLE, BulkAction, situation_of
 
 _RETRY_PAGE = 20  # a record may be 700 KB
 
@@ -36,8 +37,10 @@ def plan_slice(app: ImportApp, message: PlanMessage, slice_s: float) -> None:
                 return
         except StaleWrite:
             _log.info("range planned elsewhere", run_id=run.run_id, range_id=message.range_index)
-        except (AuthError, PermanentError) as error:
-            _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, http_status=error.status)
+        except SyncError as error:
+            if TABLE[situation_of(error)].bulk is BulkAction.REDELIVER:
+                raise
+            _log.error("run halted", run_id=run.run_id, kind=run.kind.value, error=error)  # no query, no import
             stop_run(app, run.run_id, halt_reason=str(error))
     finish_check(app, message.run_id)
 

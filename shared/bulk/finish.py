@@ -6,7 +6,7 @@ from shared import logs
 from shared.budget import budget_of
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
-from shared.bulk.records import Run
+from shared.bulk.records import Kind, Run
 from shared.errors import StaleWrite, SyncError
 
 RATE_WINDOW_S = 60.0
@@ -43,16 +43,21 @@ def finish_check(app: ImportApp, run_id: str) -> None:
             skipped=sum(summary.result.skipped.values()),
             failed=sum(summary.result.failed.values()),
         )
-        release_lock(app, final)
+        release_lock(app, final.kind, final.run_id, final.fence)
         return
 
 
-def release_lock(app: ImportApp, run: Run) -> None:
-    """Give the import lock back; if that fails it runs out by itself, so the failure is only logged."""
+def release_lock(app: ImportApp, kind: Kind, run_id: str, fence: int) -> None:
+    """Give the import lock back; if that fails it runs out by itself, so the failure is only logged.
+
+    A lock that a take-over of the same run holds by now is left alone.
+    """
     try:
-        app.lock.release(run.kind, run.run_id, budget_of(_LOCK_S))
+        app.lock.release(kind, states.lock_owner(run_id, fence), budget_of(_LOCK_S))
+    except StaleWrite:
+        return
     except SyncError as error:
-        _log.warning("import lock not released, it runs out by itself", run_id=run.run_id, error=error)
+        _log.warning("import lock not released, it runs out by itself", run_id=run_id, error=error)
 
 
 def stop_run(app: ImportApp, run_id: str, halt_reason: str | None = None) -> Run | None:
@@ -79,8 +84,12 @@ def keep_lease(app: ImportApp, run: Run) -> None:
     except StaleWrite:
         return
     try:
-        app.lock.renew(renewed.kind, renewed.run_id, states.LEASE_S, budget_of(_LOCK_S))
+        owner = states.lock_owner(renewed.run_id, renewed.fence)
+        app.lock.renew(renewed.kind, owner, states.LEASE_S, budget_of(_LOCK_S))
     except StaleWrite:
+        now_stored = app.store.run(run.run_id)
+        if now_stored is None or not states.accepts(now_stored, run.fence):
+            return  # the run has ended or was taken over meanwhile, and so the lock is not ours to renew
         _log.error("import lock lost to somebody else", run_id=run.run_id, kind=run.kind.value)
         stop_run(app, run.run_id, halt_reason="lock_lost")
     except SyncError as error:

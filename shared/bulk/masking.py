@@ -8,7 +8,7 @@ import msgspec
 
 from shared.klaviyo.profiles import ProfileAttributes
 
-_SHOWN = frozenset({("external_id",), ("locale",), ("location", "country")})
+_SHOWN = frozenset({("external_id",), ("locale",), ("location", "country"), ("properties", "isEmailVerified")})
 """Where values are identifiers of commercetools or coarse. No property is: a custom field may have any name and content."""
 
 MASK = "***"
@@ -21,7 +21,7 @@ def masked_profile(attributes: ProfileAttributes) -> dict[str, Any]:
 
 
 def _masked(path: tuple[str, ...], value: Any) -> Any:
-    if path in _SHOWN or value is None or isinstance(value, bool):
+    if path in _SHOWN or value is None:
         return value
     if isinstance(value, dict):
         return {key: _masked((*path, key), item) for key, item in value.items()}

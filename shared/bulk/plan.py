@@ -108,7 +108,7 @@ def retried(current: IdRange, run_id: str, settled: Sequence[Batch], *, ended: b
                 last=old.last,
                 ids=old.ids,
             )
-        elif ids := old.result.failed_ids:
+        elif ids := sorted(old.result.failed_ids):
             fresh = Batch(run_id=run_id, range_index=current.index, number=number, size=len(ids), ids=ids)
         else:
             continue

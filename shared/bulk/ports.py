@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, Run, Summary
 
@@ -80,14 +80,23 @@ class RunStore(Protocol):
     def hold(self, run_id: str, batch_id: str, owner: str, lease_until: datetime) -> None:
         """Extend the lease of a batch that `owner` holds."""
 
-    def put_back(self, batch: Batch, owner: str, *, cursor: str | None, result: BatchResult, count_attempt: bool) -> None:
+    def put_back(
+        self,
+        batch: Batch,
+        owner: str,
+        *,
+        cursor: str | None,
+        result: BatchResult,
+        count_attempt: bool,
+        carried: dict[str, Any] | None = None,
+    ) -> None:
         """End the lease without an outcome: the batch is queued again, keeping what was done up to `cursor`."""
 
     def settle(self, batch: Batch, owner: str, status: BatchStatus, result: BatchResult, now: datetime) -> None:
         """Write the final result (`DONE` or `FAILED`) of a batch that `owner` holds, once."""
 
     def requeue(self, run_id: str, fence: int) -> None:
-        """After a take-over: batches that an older fence was working on are queued again, their leases void."""
+        """After a take-over: what is not settled is queued again with fresh attempts, the leases of older fences are void."""
 
     def summary(self, run_id: str, now: datetime, recent_window_s: float) -> Summary:
         """Sums over the run's batches, its progress and its cursor; empty for an unknown run.

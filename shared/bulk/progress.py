@@ -74,6 +74,8 @@ def expected_items(run: Run, summary: Summary, ranges: Sequence[IdRange]) -> int
         return summary.planned_items
     if run.total is not None:
         return max(run.total, summary.planned_items)
+    if run.options.retry_of is not None:
+        return None
     share = planned_share(ranges)
     return round(summary.planned_items / share) if share > 0 else None
 
@@ -102,7 +104,7 @@ def _rate(run: Run, summary: Summary, now: datetime, window_s: float) -> float:
     if run.status in states.ACTIVE:
         seconds = min(window_s, (now - run.resumed_at).total_seconds())
         return summary.recent_items / seconds if seconds > 0 else 0.0
-    seconds = ((run.finished_at or run.updated_at) - run.resumed_at).total_seconds()
+    seconds = ((run.finished_at or run.updated_at) - run.started_at).total_seconds()
     return summary.settled_items / seconds if seconds > 0 else 0.0
 
 

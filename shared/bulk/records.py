@@ -124,7 +124,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A unit of work: the items with `first <= id <= last`, or those listed in `ids`.
 
     `number` counts within the range, from 1. `attempts` counts the times it was taken, but for those that ended on the
-    outage of a host. `cursor` is the last id whose outcome `result` already has, so that the next attempt starts after it.
+    outage of a host. `cursor` is the last id whose outcome `result` already has, so that the next attempt starts after it;
+    `carried` is what is known of the items behind it, in a form that the work of the kind alone understands.
     """
 
     run_id: str
@@ -140,6 +141,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lease_until: datetime | None = None
     cursor: str | None = None
     result: BatchResult = BatchResult()
+    carried: dict[str, Any] | None = None
     finished_at: datetime | None = None
 
     @property

@@ -27,6 +27,11 @@ def lease_from(now: datetime) -> datetime:
     return now + timedelta(seconds=LEASE_S)
 
 
+def lock_owner(run_id: str, fence: int) -> str:
+    """The name under which a run holds the import lock: a take-over holds it under another one."""
+    return f"{run_id}.{fence}"
+
+
 def is_interrupted(run: Run, now: datetime) -> bool:
     """Nobody has worked on the run for a whole lease, though it is not finished."""
     return run.status in ACTIVE and run.lease_until <= now

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from shared.bulk.records import BatchResult, FailedItem
-from shared.bulk.results import EXAMPLES, SHOWN_FAILURES
+from shared.bulk.results import EXAMPLES, SHOWN_FAILURES, added
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,26 @@ class Step:
 
     cursor: str
     result: BatchResult
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of a batch while it is worked on, and is kept when the work ends early.
+
+    `carry` gives what is known of the items behind `cursor`, for `Batch.carried`.
+    """
+
+    cursor: str | None
+    result: BatchResult
+    carry: Callable[[], dict[str, Any] | None] | None = None
+
+    def add(self, step: Step) -> None:
+        """Take a step into account; whatever was known of its items is part of it."""
+        self.cursor, self.result, self.carry = step.cursor, added([self.result, step.result]), None
+
+    def carried(self) -> dict[str, Any] | None:
+        """What the next attempt can start with, beside `cursor` and `result`."""
+        return self.carry() if self.carry else None
 
 
 class Tally:

@@ -7,20 +7,29 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from shared import logs
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
 from shared.bulk.finish import keep_lease
-from shared.bulk.records import Batch, RunStatus
-from shared.errors import Interrupted, TransientError
+from shared.bulk.records import Batch, Run, RunStatus
+from shared.errors import Interrupted, SyncError, TransientError
 
 LOOK_EVERY_S = 1.0
-BATCH_LEASE_S = 90.0
-"""Longer than the longest single call to Klaviyo, so that a live worker never loses its batch to a second one."""
+BATCH_LEASE_S = 180.0
+"""Longer than anything that a worker does without looking, so that a live one never loses its batch to a second one."""
+
+
+_log = logs.get(__name__)
 
 
 def batch_lease_from(now: datetime) -> datetime:
     """When a batch lease taken or renewed at `now` runs out."""
     return now + timedelta(seconds=BATCH_LEASE_S)
+
+
+def _in_background(call: Callable[[], None]) -> None:
+    """In a thread of its own: a look may happen inside a client that the renewal needs, too."""
+    threading.Thread(target=call, name="run-lease", daemon=True).start()
 
 
 class RunWatch:
@@ -38,7 +47,9 @@ class RunWatch:
         batch: Batch | None = None,
         owner: str = "",
         monotonic: Callable[[], float] = time.monotonic,
+        in_background: Callable[[Callable[[], None]], None] = _in_background,
     ) -> None:
+        self._in_background, self._renewing = in_background, threading.Lock()
         self._app, self._run_id, self._fence = app, run_id, fence
         self._batch, self._owner = batch, owner
         self._monotonic = monotonic
@@ -66,7 +77,16 @@ class RunWatch:
             raise Interrupted(Interrupted.Cause.STOP)
         if not states.accepts(run, self._fence):
             raise Interrupted(Interrupted.Cause.SUPERSEDED)
-        keep_lease(self._app, run)
+        if states.needs_renewal(run, self._app.now()) and self._renewing.acquire(blocking=False):
+            self._in_background(lambda: self._renew(run))
         if self._batch is not None and self._monotonic() - self._held > BATCH_LEASE_S / 3:
             self._held = self._monotonic()
             self._app.store.hold(self._run_id, self._batch.batch_id, self._owner, batch_lease_from(self._app.now()))
+
+    def _renew(self, run: Run) -> None:
+        try:
+            keep_lease(self._app, run)
+        except SyncError as error:
+            _log.warning("lease not renewed", run_id=run.run_id, error=error)
+        finally:
+            self._renewing.release()

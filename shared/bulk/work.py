@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -13,16 +14,19 @@ from shared.bulk.customers import import_customers
 from shared.bulk.finish import finish_check, stop_run
 from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import NotTaken
+from shared.bulk.publish import publish_work
 from shared.bulk.records import Batch, BatchResult, BatchStatus, Kind, Run
-from shared.bulk.results import added
-from shared.bulk.tally import Step
+from shared.bulk.tally import Progress, Step
 from shared.bulk.watch import RunWatch, batch_lease_from
-from shared.errors import AuthError, HostDown, Interrupted, PermanentError, RateLimited, StaleWrite, TransientError
+from shared.errors import HostDown, Interrupted, PermanentError, RateLimited, StaleWrite, TransientError
+from shared.outcomes import TABLE, BulkAction, situation_of
 
 MOST_ATTEMPTS = 8
 """Attempts after which a batch is recorded as failed (flows.md "The finish check")."""
 
-KIND_WORK: Mapping[Kind, Callable[[ImportApp, Run, Batch, Budget], Iterator[Step]]] = {Kind.CUSTOMERS: import_customers}
+ATTEMPTS_USED_UP = "attempts_used_up"
+
+KIND_WORK: Mapping[Kind, Callable[[ImportApp, Run, Batch, Progress, Budget], Iterator[Step]]] = {Kind.CUSTOMERS: import_customers}
 """How the items of each kind are brought over; a step at a time, in the batch's order."""
 
 _log = logs.get(__name__)
@@ -34,94 +38,109 @@ def work_batch(app: ImportApp, message: WorkMessage, owner: str, budget_s: float
     Returns when the message is done with. Raises `TransientError` when it is to be delivered again. Wrong credentials
     halt the run.
     """
+    with _taken(app, message, owner) as batch:
+        run = app.store.run(message.run_id)
+        if batch is not None and run is not None:
+            _work(app, run, batch, owner, budget_s)
+    finish_check(app, message.run_id)
+
+
+def give_up_batch(app: ImportApp, message: WorkMessage, owner: str) -> None:
+    """The queue has given a batch's message up: record it as failed if its attempts are used up, else queue it anew.
+
+    Deliveries end in vain also while a host is down, which says nothing about the batch.
+    """
+    with _taken(app, message, owner) as batch:
+        run = app.store.run(message.run_id)
+        if batch is not None and run is not None:
+            if batch.attempts > MOST_ATTEMPTS:
+                _settle_failed(app, batch, owner, batch.result, ATTEMPTS_USED_UP)
+            else:
+                _put_back(app, batch, owner, Progress(batch.cursor, batch.result, lambda: batch.carried), count_attempt=False)
+                publish_work(app, run, [batch.batch_id])
+    finish_check(app, message.run_id)
+
+
+@contextmanager
+def _taken(app: ImportApp, message: WorkMessage, owner: str) -> Iterator[Batch | None]:
+    """The batch under a lease of `owner`; None when there is nothing to do. Raises `TransientError` when others have it."""
     now = app.now()
     taken = app.store.take(message.run_id, message.fence, message.batch_id, owner, now, batch_lease_from(now))
     if taken is NotTaken.HELD:
         raise TransientError(f"batch {message.batch_id} is being worked by another delivery")
-    run = app.store.run(message.run_id)
-    if isinstance(taken, Batch) and run is not None:
-        try:
-            _work(app, run, taken, owner, budget_s)
-        except StaleWrite:
-            raise TransientError(f"batch {message.batch_id} was taken over") from None
-    finish_check(app, message.run_id)
-
-
-def fail_batch(app: ImportApp, message: WorkMessage, owner: str) -> None:
-    """Record a batch as failed whose message the queue gave up on, because its worker died each time."""
-    now = app.now()
-    taken = app.store.take(message.run_id, message.fence, message.batch_id, owner, now, batch_lease_from(now))
-    if taken is NotTaken.HELD:
-        raise TransientError(f"batch {message.batch_id} is being worked by another delivery")
-    if isinstance(taken, Batch):
-        _settle_failed(app, taken, owner, taken.result, "worker_died")
-    finish_check(app, message.run_id)
-
-
-class _Progress:
-    """What is known of a batch so far: kept when the work ends early."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.cursor, self.result = batch.cursor, batch.result
-
-    def add(self, step: Step) -> None:
-        self.cursor, self.result = step.cursor, added([self.result, step.result])
+    try:
+        yield taken if isinstance(taken, Batch) else None
+    except StaleWrite:
+        raise TransientError(f"batch {message.batch_id} was taken over") from None
 
 
 def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -> None:
     if batch.attempts > MOST_ATTEMPTS:
-        _settle_failed(app, batch, owner, batch.result, "worker_died")
+        _settle_failed(app, batch, owner, batch.result, ATTEMPTS_USED_UP)
         return
-    progress = _Progress(batch)
-
-    def put_back(*, count_attempt: bool) -> None:
-        app.store.put_back(batch, owner, cursor=progress.cursor, result=progress.result, count_attempt=count_attempt)
-
+    progress = Progress(batch.cursor, batch.result)
     watch = RunWatch(app, run.run_id, run.fence, batch, owner)
     try:
-        for step in KIND_WORK[run.kind](app, run, batch, budget_of(budget_s, check_stop=watch)):
+        for step in KIND_WORK[run.kind](app, run, batch, progress, budget_of(budget_s, check_stop=watch)):
             progress.add(step)
         app.store.settle(batch, owner, BatchStatus.DONE, progress.result, app.now())
     except Interrupted as interrupted:
-        late = interrupted.cause is Interrupted.Cause.DEADLINE
-        put_back(count_attempt=late and progress.cursor == batch.cursor)  # a batch that never gets on must end some day
-        if late:
-            raise TransientError(f"batch {batch.batch_id} goes on in the next delivery") from None
+        _interrupted(app, batch, owner, progress, interrupted)
         return
     except StaleWrite:
         raise
-    except AuthError as error:
-        put_back(count_attempt=False)
-        _log.error("run halted", run_id=run.run_id, kind=run.kind.value, host=error.host.value, http_status=error.status)
-        stop_run(app, run.run_id, halt_reason=str(error))
-        return
-    except (HostDown, RateLimited):
-        put_back(count_attempt=False)
-        raise
-    except PermanentError as error:
-        _log.error("batch refused", run_id=run.run_id, batch_id=batch.batch_id, error=error)
-        _settle_failed(app, batch, owner, progress.result, error.reason)
-        return
     except Exception as error:
-        _failed_attempt(app, batch, owner, progress, error)
+        _ended_by(app, run, batch, owner, progress, error)
         return
     _log_done(app, run, batch, progress.result)
 
 
-def _failed_attempt(app: ImportApp, batch: Batch, owner: str, progress: _Progress, error: Exception) -> None:
-    """An attempt ended on a fault that may be the batch's own: try again by redelivery, or give up."""
-    reason = type(error).__name__
-    if batch.attempts >= MOST_ATTEMPTS:
-        _log.error("batch failed", run_id=batch.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error_type=reason)
-        _settle_failed(app, batch, owner, progress.result, reason)
-        return
-    app.store.put_back(batch, owner, cursor=progress.cursor, result=progress.result, count_attempt=True)
-    if isinstance(error, TransientError):
-        raise error
-    _log.exception(
-        "batch attempt failed", run_id=batch.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error_type=reason
+def _interrupted(app: ImportApp, batch: Batch, owner: str, progress: Progress, interrupted: Interrupted) -> None:
+    """Keep what is known. A deadline counts as an attempt only if nothing at all is known, for such a batch must end some day."""
+    late = interrupted.cause is Interrupted.Cause.DEADLINE
+    got_on = progress.cursor != batch.cursor or _knows_something(progress)
+    _put_back(app, batch, owner, progress, count_attempt=late and not got_on)
+    if late or interrupted.cause is Interrupted.Cause.CROWDED:
+        raise TransientError(f"batch {batch.batch_id} goes on in the next delivery") from None
+
+
+def _ended_by(app: ImportApp, run: Run, batch: Batch, owner: str, progress: Progress, error: Exception) -> None:
+    """What the table of outcomes says of an error that ended an attempt (decisions.md 4)."""
+    reason = error.reason if isinstance(error, PermanentError) else type(error).__name__
+    match TABLE[situation_of(error)].bulk:
+        case BulkAction.HALT:
+            _put_back(app, batch, owner, progress, count_attempt=False)
+            _log.error("run halted", run_id=run.run_id, kind=run.kind.value, error=error)
+            stop_run(app, run.run_id, halt_reason=str(error))
+            return
+        case BulkAction.REDELIVER if isinstance(error, HostDown | RateLimited):
+            _put_back(app, batch, owner, progress, count_attempt=False)
+            raise error
+        case BulkAction.REDELIVER if batch.attempts < MOST_ATTEMPTS:
+            _put_back(app, batch, owner, progress, count_attempt=True)
+            if isinstance(error, TransientError):
+                raise error
+            _log.exception("batch attempt failed", run_id=run.run_id, batch_id=batch.batch_id, attempts=batch.attempts)
+            raise TransientError(f"batch {batch.batch_id}: {reason}") from None
+        case _:
+            _log.error("batch failed", run_id=run.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error=error)
+            _settle_failed(app, batch, owner, progress.result, reason)
+
+
+def _put_back(app: ImportApp, batch: Batch, owner: str, progress: Progress, *, count_attempt: bool) -> None:
+    app.store.put_back(
+        batch,
+        owner,
+        cursor=progress.cursor,
+        result=progress.result,
+        count_attempt=count_attempt,
+        carried=progress.carried(),
     )
-    raise TransientError(f"batch {batch.batch_id}: {reason}") from None
+
+
+def _knows_something(progress: Progress) -> bool:
+    carried = progress.carried()
+    return carried is not None and any(carried.values())
 
 
 def _settle_failed(app: ImportApp, batch: Batch, owner: str, so_far: BatchResult, reason: str) -> None:

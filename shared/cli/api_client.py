@@ -14,6 +14,8 @@ from shared.errors import SyncError
 from shared.settings import Secret, is_loopback
 
 TIMEOUT_S = 30.0
+CHANGE_TIMEOUT_S = 75.0
+"""For calls that change something: longer than the API takes itself at most (60 s), or a run may begin of which we said no."""
 
 Answer = dict[str, Any]
 
@@ -71,8 +73,10 @@ class ImportApi:
         return self._call("POST", f"/runs/{quote(run_id, safe='')}/retry")
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        timeout = httpx.Timeout(TIMEOUT_S, read=CHANGE_TIMEOUT_S) if method == "POST" else httpx.Timeout(TIMEOUT_S)
+        sent = None if body is None else dict(body)
         try:
-            answer = self.client.request(method, self.url + path, json=None if body is None else dict(body))
+            answer = self.client.request(method, self.url + path, json=sent, timeout=timeout)
         except httpx.HTTPError as error:
             raise NotReachable(f"the import API at {self.url} does not answer ({type(error).__name__})") from None
         content = _json_object(answer)
@@ -88,7 +92,7 @@ def connect(url: str, key: Secret | None) -> ImportApi:
     """The import API at `url`; `key` travels as `X-Api-Key`. On this machine no proxy is asked."""
     headers = {API_KEY_HEADER: key.reveal()} if key else {}
     trusts_proxies = not is_loopback(urlsplit(url).hostname or "")
-    return ImportApi(url.rstrip("/"), httpx.Client(headers=headers, timeout=TIMEOUT_S, trust_env=trusts_proxies))
+    return ImportApi(url.rstrip("/"), httpx.Client(headers=headers, trust_env=trusts_proxies))
 
 
 def _json_object(answer: httpx.Response) -> Answer | None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,14 +13,16 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from shared import logs
 from shared.budget import Budget
 from shared.commercetools.exchange import Answer, exchange
 from shared.commercetools.ramp import CEILING, Gate, Load
 from shared.commercetools.token import Token, TokenSource
 from shared.commercetools.verdict import Forbidden, Refusal, VersionConflict, error_of, refusal_of
-from shared.errors import Host, HostDown, TransientError
+from shared.errors import Host, HostDown, RateLimited, TransientError
 from shared.outcomes import PathKind
 from shared.retrying import call_with_retries, retry_after_s
+from shared.version import USER_AGENT
 
 __all__ = ["CommercetoolsClient", "Forbidden", "Params", "VersionConflict", "open_commercetools"]
 
@@ -31,15 +31,15 @@ Params = Sequence[tuple[str, str]]
 SINGLE_READ_S = 20.0
 PAGE_READ_S = 65.0  # commercetools ends a request after 60 s (commercetools.md 3)
 ATTEMPTS = 8
-USER_AGENT = "commercetools-klaviyo-sync"
 _READ_S = {
     PathKind.SINGLE: SINGLE_READ_S,
     PathKind.DEAD_LETTERS: SINGLE_READ_S,
     PathKind.COLLECTION: PAGE_READ_S,
     PathKind.OPTIONAL_LOOKUP: PAGE_READ_S,
 }
-_NO_ANSWER = 0
 _TOKENS_TRIED = 3  # one that another thread had replaced already, the one in force, and its successor
+
+_log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,12 @@ class _Call:
     @property
     def operation(self) -> str:
         """What is done, without ids: the method and the first part of the path."""
-        return f"{self.method} {self.path.partition('/')[0]}"
+        return f"{self.method} {self.endpoint}"
+
+    @property
+    def endpoint(self) -> str:
+        """The first part of the path."""
+        return self.path.partition("/")[0]
 
     @property
     def graphql(self) -> bool:
@@ -87,9 +92,8 @@ class CommercetoolsClient:
         monotonic: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
         new_id: Callable[[], str] = _new_id,
-        on_retry: Callable[[TransientError, float], None] = lambda _error, _wait_s: None,
     ) -> None:
-        """`http` has the API host as its base address; `on_retry` sees each transient error and the wait in seconds."""
+        """`http` has the API host as its base address."""
         self.gate = gate or Gate()
         self._http = http
         self._project_id = project_id
@@ -98,10 +102,7 @@ class CommercetoolsClient:
         self._monotonic = monotonic
         self._rng = rng
         self._new_id = new_id
-        self._on_retry = on_retry
         self._seen_date: tuple[datetime, float] | None = None
-        self._traffic: Counter[tuple[str, int]] = Counter()
-        self._traffic_lock = threading.Lock()
 
     def get(
         self,
@@ -149,11 +150,6 @@ class CommercetoolsClient:
         seen = self._seen_date
         return seen[0] + timedelta(seconds=self._monotonic() - seen[1]) if seen else None
 
-    def traffic(self) -> dict[tuple[str, int], int]:
-        """How many requests were sent so far, by (operation, status); status 0 stands for no answer."""
-        with self._traffic_lock:
-            return dict(self._traffic)
-
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
@@ -189,10 +185,19 @@ class CommercetoolsClient:
                     self._tokens.discard(token)
             raise error
 
-        return call_with_retries(attempt, budget, attempts=self._attempts, on_retry=self._on_retry, rng=self._rng)
+        def on_retry(error: TransientError, wait_s: float) -> None:
+            _log.warning(
+                "commercetools is asked again",
+                method=call.method,
+                endpoint=call.endpoint,
+                reason=_reason_of(error),
+                wait_s=round(wait_s, 2),
+            )
+
+        return call_with_retries(attempt, budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng)
 
     def _send(self, call: _Call, token: Token, budget: Budget) -> tuple[Answer, Refusal | None]:
-        """Send once, through the gate; whatever the answer is, it is counted."""
+        """Send once, through the gate, which learns from the answer."""
         request = self._http.build_request(
             call.method,
             f"/{self._project_id}/{call.path}",
@@ -201,16 +206,14 @@ class CommercetoolsClient:
             headers={"Authorization": f"Bearer {token.value}", "X-Correlation-ID": call.correlation_id}
             | ({"Content-Type": "application/json"} if call.content is not None else {}),
         )
-        status, load = _NO_ANSWER, Load.UNKNOWN
+        load = Load.UNKNOWN
         epoch = self.gate.enter(budget)
         try:
             answer = exchange(self._http, request, operation=call.operation, read_timeout_s=call.read_timeout_s, budget=budget)
             refusal = refusal_of(answer.status, answer.body, graphql=call.graphql)
-            status, load = answer.status, _load(refusal)
+            load = _load(refusal)
         finally:
             self.gate.leave(epoch, load)
-            with self._traffic_lock:
-                self._traffic[call.operation, status] += 1
         self._see_date(answer.date)
         return answer, refusal
 
@@ -222,6 +225,10 @@ class CommercetoolsClient:
         except ValueError:
             return
         self._seen_date = (seen if seen.tzinfo else seen.replace(tzinfo=UTC), self._monotonic())
+
+
+def _reason_of(error: TransientError) -> str:
+    return "rate_limited" if isinstance(error, RateLimited) else "host_down" if isinstance(error, HostDown) else "transient"
 
 
 def _load(refusal: Refusal | None) -> Load:
@@ -246,7 +253,6 @@ def open_commercetools(
     user_agent: str = USER_AGENT,
     gate: Gate | None = None,
     attempts: int = ATTEMPTS,
-    on_retry: Callable[[TransientError, float], None] = lambda _error, _wait_s: None,
     transport: httpx.BaseTransport | None = None,
 ) -> CommercetoolsClient:
     """A client on the real clock, one for the process; sends nothing yet. `transport` replaces the network (tests).
@@ -265,4 +271,4 @@ def open_commercetools(
         )
 
     tokens = TokenSource(http(auth_url), client_id, secret, scopes)
-    return CommercetoolsClient(http(api_url), project_id, tokens, gate=gate, attempts=attempts, on_retry=on_retry)
+    return CommercetoolsClient(http(api_url), project_id, tokens, gate=gate, attempts=attempts)

@@ -17,14 +17,13 @@ _PATH = "custom-objects"
 
 
 class CustomObject(msgspec.Struct, frozen=True, rename="camel"):
-    """A custom object; `value` is any JSON, `version` rises with every write, times are ISO 8601 in UTC."""
+    """A custom object; `value` is any JSON, `version` rises with every write, `created_at` is ISO 8601 in UTC."""
 
     container: str
     key: str
     version: int
     value: Any
     created_at: str = ""
-    last_modified_at: str = ""
 
 
 _OBJECT = msgspec.json.Decoder(CustomObject)

@@ -89,10 +89,11 @@ class ImportLock:
         self._client = client
         self._new_nonce = new_nonce
 
-    def take(self, kind: str, run_id: str, lease_s: float, budget: Budget, *, instead_of: str | None = None) -> Taken | Held:
-        """Take the lock for a run for `lease_s` seconds, if it is free, its lease is over, or the run `instead_of` holds it.
+    def take(self, kind: str, owner: str, lease_s: float, budget: Budget, *, instead_of: str | None = None) -> Taken | Held:
+        """Take the lock for `lease_s` seconds, if it is free, its lease is over, or `instead_of` holds it.
 
-        That one must be known not to go on. A lock that the same run holds counts as held, too. Raises `TransientError`
+        That one must be known not to go on. An owner is a run and, behind a dot, its fence, so that a run which was taken
+        over is another owner. A lock that the same owner holds counts as held, too. Raises `TransientError`
         when others take and release it so fast that no answer can be given.
         """
         refused, blindly = 0, False
@@ -104,9 +105,9 @@ class ImportLock:
                 continue
             refused = 0
             state = self._state_of(found)
-            if isinstance(state, Held) and not state.expired and (state.foreign or state.run_id != instead_of):
+            if isinstance(state, Held) and not state.expired and _owner_of(found) != (instead_of or ""):
                 return state
-            claim = self._claim(run_id, None, lease_s)
+            claim = self._claim(owner, None, lease_s)
             version = self._write(kind, claim, found.version, budget)
             if version is not None and blindly:
                 budget.sleep(SETTLE_S)
@@ -115,25 +116,25 @@ class ImportLock:
                 return Taken(version)
         raise TransientError("the import lock is taken and released by others all the time", host=Host.COMMERCETOOLS)
 
-    def renew(self, kind: str, run_id: str, lease_s: float, budget: Budget, *, version: int | None = None) -> int:
+    def renew(self, kind: str, owner: str, lease_s: float, budget: Budget, *, version: int | None = None) -> int:
         """Extend the lease of a run to `lease_s` seconds from now; returns the new version.
 
         Raises `StaleWrite` when the lock is not this run's any more, or not of this `version` (None: any).
         """
-        found, held = self._own(kind, run_id, budget, version)
-        renewed = self._write(kind, self._claim(run_id, held.since, lease_s), found.version, budget)
+        found, held = self._own(kind, owner, budget, version)
+        renewed = self._write(kind, self._claim(owner, held.since, lease_s), found.version, budget)
         if renewed is None:
-            raise StaleWrite(f"the import lock of {kind} was taken from run {run_id}")
+            raise StaleWrite(f"the import lock of {kind} was taken from {owner}")
         return renewed
 
-    def release(self, kind: str, run_id: str, budget: Budget, *, version: int | None = None) -> None:
+    def release(self, kind: str, owner: str, budget: Budget, *, version: int | None = None) -> None:
         """Give the lock back; nothing there is as good.
 
         Raises `StaleWrite` when the lock is not this run's any more, or not of this `version` (None: any).
         """
         if self._get(kind, budget) is None:
             return
-        found, _ = self._own(kind, run_id, budget, version)
+        found, _ = self._own(kind, owner, budget, version)
         custom_objects.delete(self._client, CONTAINER, KEYS[kind], version=found.version, budget=budget)
 
     def read(self, kind: str, budget: Budget) -> LockState:
@@ -156,12 +157,12 @@ class ImportLock:
     def _get(self, kind: str, budget: Budget) -> CustomObject | None:
         return custom_objects.get(self._client, CONTAINER, KEYS[kind], budget=budget)
 
-    def _own(self, kind: str, run_id: str, budget: Budget, version: int | None) -> tuple[CustomObject, _Claim]:
+    def _own(self, kind: str, owner: str, budget: Budget, version: int | None) -> tuple[CustomObject, _Claim]:
         """The lock as it stands, if it is this run's. The owner is read first, because versions start anew after a release."""
         found = self._get(kind, budget)
         claim = _claim_of(found) if found else None
-        if found is None or claim is None or claim.owner != run_id or version not in (None, found.version):
-            raise StaleWrite(f"the import lock of {kind} is not held by run {run_id} any more")
+        if found is None or claim is None or claim.owner != owner or version not in (None, found.version):
+            raise StaleWrite(f"the import lock of {kind} is not held by {owner} any more")
         return found, claim
 
     def _create_free(self, kind: str, budget: Budget, *, blindly: bool) -> int:
@@ -192,9 +193,9 @@ class ImportLock:
         found = self._get(kind, budget)
         return found.version if found and _claim_of(found) == claim else None
 
-    def _claim(self, run_id: str, since: datetime | None, lease_s: float) -> _Claim:
+    def _claim(self, owner: str, since: datetime | None, lease_s: float) -> _Claim:
         now = self._now()
-        return _Claim(run_id, since or now, now + timedelta(seconds=lease_s), self._new_nonce())
+        return _Claim(owner, since or now, now + timedelta(seconds=lease_s), self._new_nonce())
 
     def _state_of(self, found: CustomObject) -> Held | Free:
         if found.value == _FREE:
@@ -203,7 +204,7 @@ class ImportLock:
         if claim is None:
             return Held(run_id=None, foreign=True, since=found.created_at, expires=None)
         return Held(
-            run_id=claim.owner,
+            run_id=claim.owner.partition(".")[0],
             foreign=False,
             since=instant(claim.since),
             expires=instant(claim.lease_until),
@@ -215,6 +216,12 @@ class ImportLock:
         if now is None:
             raise HostDown(f"{Host.COMMERCETOOLS} does not say what time it is (no Date header)", host=Host.COMMERCETOOLS)
         return now
+
+
+def _owner_of(found: CustomObject) -> str | None:
+    """Who holds our lock; None when it is another product's."""
+    claim = _claim_of(found)
+    return claim.owner if claim else None
 
 
 def _claim_of(found: CustomObject) -> _Claim | None:

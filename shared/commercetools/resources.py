@@ -62,7 +62,6 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     city: str | None = None
     region: str | None = None
     state: str | None = None
-    company: str | None = None
     phone: str | None = None
     mobile: str | None = None
 

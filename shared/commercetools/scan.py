@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
 from types import GenericAlias
 from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from shared.background import awaited, in_background
 from shared.budget import Budget
 from shared.commercetools.client import CommercetoolsClient, unreadable
 from shared.commercetools.kinds import ResourceKind, T
@@ -25,10 +24,8 @@ PAGE = 500
 IDS_PER_GET = 100  # a longer query string may be refused (commercetools.md 3)
 TOTAL_CAP = 10_000
 _SMALLEST_PAGE = 20
-_SLICE_S = 0.5
 _PLACE = re.compile(r".* - at `\$([^`]*)`", re.DOTALL)  # greedy: a value quoted before it cannot pass for the place
 
-A = TypeVar("A")
 R = TypeVar("R")
 
 
@@ -141,12 +138,16 @@ def pages(
     """
     reader = _Reader(client, kind, page_size, budget, on_forbidden)
     wanted = where.within(first, last)
-    ahead: Future[_Fetched[T]] | None = _in_background(reader.page, wanted)
+
+    def fetched_ahead(which: Filter) -> Future[_Fetched[T]]:
+        return in_background(lambda: reader.page(which), name="commercetools-page")
+
+    ahead: Future[_Fetched[T]] | None = fetched_ahead(wanted)
     while ahead:
-        fetched = _result(ahead, budget)
+        fetched = awaited(ahead, budget)
         ahead = None
         if fetched.ids and len(fetched.ids) == page_size and fetched.ids[-1] < last:
-            ahead = _in_background(reader.page, wanted.after(fetched.ids[-1]))
+            ahead = fetched_ahead(wanted.after(fetched.ids[-1]))
         if fetched.rows:
             yield fetched.rows
 
@@ -242,25 +243,3 @@ def _decoded(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw, operat
     except msgspec.DecodeError:
         pass
     raise unreadable(operation)
-
-
-def _in_background(call: Callable[[A], R], argument: A) -> Future[R]:
-    """Run a call in a thread of its own that does not hold up the end of the process."""
-    future: Future[R] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call(argument))
-        except BaseException as error:  # handed to the thread that waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="commercetools-page", daemon=True).start()
-    return future
-
-
-def _result(future: Future[R], budget: Budget) -> R:
-    while True:
-        try:
-            return future.result(budget.timeout_s(_SLICE_S))
-        except NotYet:
-            continue

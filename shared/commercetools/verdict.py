@@ -1,7 +1,7 @@
 """What an answer of commercetools means: pure, without client, clock or logger (decisions.md 3, 4).
 
-A refusal is read from the status, and for GraphQL (which answers 200) from the code of its first error. Only codes,
-versions and names of scopes are taken from a body; messages may quote values and are never kept.
+A refusal is read from the status, and for GraphQL (which answers 200) from the code of its first error. Only codes
+and names of scopes are taken from a body; messages may quote values and are never kept.
 """
 
 from __future__ import annotations
@@ -38,18 +38,16 @@ _GRAPHQL_STATUS = {
 
 
 class VersionConflict(StaleWrite):
-    """409 ConcurrentModification: somebody else wrote the resource first; `current_version` if the host named it."""
+    """409 ConcurrentModification: somebody else wrote the resource first."""
 
-    def __init__(self, operation: str, current_version: int | None = None) -> None:
-        self.current_version = current_version
+    def __init__(self, operation: str) -> None:
         super().__init__(f"{Host.COMMERCETOOLS} answered 409 ({CONCURRENT_MODIFICATION}) to {operation}")
 
 
 class Forbidden(PermanentError):
-    """403 where the work can go on without: an optional look-up, or the store of dead letters; `situation` says which."""
+    """403 where the work can go on without: an optional look-up, or the store of dead letters."""
 
-    def __init__(self, reason: str, situation: Situation) -> None:
-        self.situation = situation
+    def __init__(self, reason: str) -> None:
         super().__init__(reason, host=Host.COMMERCETOOLS, status=403)
 
 
@@ -59,7 +57,6 @@ class Refusal:
 
     status: int
     code: str
-    current_version: int | None = None
     scopes: tuple[str, ...] = ()
 
     @property
@@ -68,9 +65,8 @@ class Refusal:
         return self.status in _OVERLOADED
 
 
-class _ErrorObject(msgspec.Struct, rename="camel"):
+class _ErrorObject(msgspec.Struct):
     code: Any = None
-    current_version: Any = None
     extensions: Any = None
 
 
@@ -95,11 +91,9 @@ def refusal_of(status: int, body: bytes, *, graphql: bool = False) -> Refusal | 
     code = _code(first.code if first else None) or _code(extensions.get("code")) or _code(read.error)
     if status < 300 or code == QUERY_TIMED_OUT:  # a query that took too long is answered 400
         status = _GRAPHQL_STATUS.get(code or "", 400)
-    version = first.current_version if first else None
     return Refusal(
         status=status,
         code=code or f"http_{status}",
-        current_version=version if isinstance(version, int) else None,
         scopes=_scopes(read.message) if status == 403 else (),
     )
 
@@ -108,14 +102,14 @@ def error_of(refusal: Refusal, kind: PathKind, operation: str, retry_after_s: fl
     """The error that a refusal is raised as, by the table of `shared.outcomes`. `operation` names no id."""
     status, code = refusal.status, refusal.code
     if status == 409 and code == CONCURRENT_MODIFICATION:
-        return VersionConflict(operation, refusal.current_version)
+        return VersionConflict(operation)
     situation = situation_of_status(Host.COMMERCETOOLS, status, kind)
     match situation:
         case Situation.AUTHENTICATION:
             hint = f" (one of {', '.join(refusal.scopes)} is missing)" if refusal.scopes else ""
             return AuthError(Host.COMMERCETOOLS, status, operation, hint)
         case Situation.LOOKUP_FORBIDDEN | Situation.DEAD_LETTERS_FORBIDDEN:
-            return Forbidden(code, situation)
+            return Forbidden(code)
         case Situation.GONE:
             return Gone(code, host=Host.COMMERCETOOLS, status=status)
         case Situation.TRANSIENT:

@@ -12,8 +12,9 @@ import httpx
 import msgspec
 
 from shared import logs
+from shared.background import awaited, in_background
 from shared.budget import Budget
-from shared.errors import Host, HostDown, PermanentError, RateLimited, TransientError
+from shared.errors import Host, HostDown, Interrupted, PermanentError, RateLimited, TransientError
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Request
 from shared.klaviyo.verdicts import error_of
@@ -41,6 +42,50 @@ class _Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    """An exchange that came to no end: the name of the fault, and whether the head of an answer was there."""
+
+    fault: str
+    begun: bool
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request under way in a thread of its own; `until` is a reading of `monotonic` (seconds).
+
+    Once `abandoned`, nobody wants the answer: at the next part the connection is closed, or at its read timeout. It never
+    goes back to the pool with a rest of an answer in it.
+    """
+
+    http: httpx.Client
+    request: httpx.Request
+    monotonic: Callable[[], float]
+    until: float
+    begun: bool = False
+    abandoned: bool = False
+
+    def run(self) -> _Answer | _NoAnswer:
+        """The whole answer, or the fault's name. httpx's errors hold the request, so they end here (decisions.md 17)."""
+        try:
+            response = self.http.send(self.request, stream=True, follow_redirects=False)
+            self.begun = True
+            parts = []
+            try:
+                for part in response.iter_bytes():
+                    parts.append(part)
+                    if self.abandoned or self.monotonic() > self.until:
+                        return self.no_answer("TooSlow")
+            finally:
+                response.close()
+            return _Answer(response.status_code, response.headers, b"".join(parts))
+        except httpx.RequestError as error:
+            return self.no_answer(type(error).__name__)
+
+    def no_answer(self, fault: str) -> _NoAnswer:
+        return _NoAnswer(fault, self.begun)
 
 
 class KlaviyoClient:
@@ -76,7 +121,7 @@ class KlaviyoClient:
 
         Raises `Refused` (a `PermanentError`) or its `Conflict`, `AuthError`, and when attempts or budget are used up
         `RateLimited`, `HostDown` or `TransientError`; `Interrupted` when the budget says so. A body over the endpoint's
-        limit is a `PermanentError` without being sent.
+        limit is a `PermanentError` without being sent. A stop is noticed within half a second, also while Klaviyo hangs.
         """
         endpoint = request.endpoint
         if len(request.body) > endpoint.body_bytes_most:
@@ -100,44 +145,43 @@ class KlaviyoClient:
 
     def _once(self, request: Request[T], budget: Budget) -> T:
         permit = self._limiter.acquire(request.endpoint, budget)
-        answer: _Answer | str = "interrupted"
+        answer: _Answer | _NoAnswer | None = None
         try:
             answer = self._exchange(request, budget)
         finally:
             known = answer if isinstance(answer, _Answer) else None
             self._limiter.observe(permit, known.status if known else None, known.headers if known else {})
             self._count(request.endpoint.name, rate_limited=known is not None and known.status == 429)
-        if isinstance(answer, str):
-            budget.check()  # a wait that our own deadline cut short says nothing about the host
-            raise HostDown(f"no answer from klaviyo to {request.endpoint.name}: {answer}", host=Host.KLAVIYO)
+        if isinstance(answer, _NoAnswer):
+            budget.check_stop()
+            if answer.begun:
+                budget.check()  # an answer that our own deadline cut short says nothing against the host
+            raise HostDown(f"no answer from klaviyo to {request.endpoint.name}: {answer.fault}", host=Host.KLAVIYO)
         error = error_of(request.endpoint, answer.status, retry_after_s(answer.headers.get("retry-after")), answer.body)
         if error is not None:
             raise error
         return _decoded(request, answer.body)
 
-    def _exchange(self, request: Request[Any], budget: Budget) -> _Answer | str:
-        """The whole answer, or the name of the fault. httpx's errors hold the request, so they end here (decisions.md 17)."""
+    def _exchange(self, request: Request[Any], budget: Budget) -> _Answer | _NoAnswer:
+        """Send once and wait for the whole answer. Raises `Interrupted` for a stop, but not for the deadline."""
         read_s = budget.timeout_s(request.endpoint.read_timeout_s)
-        until = budget.monotonic() + read_s
-        timeout = httpx.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
+        within = replace(budget, deadline=budget.monotonic() + read_s)
+        built = self._http.build_request(
+            request.endpoint.method,
+            request.path,
+            params=request.query or None,
+            content=request.body or None,
+            headers=self._headers,
+            timeout=httpx.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s)),
+        )
+        exchange = _Exchange(self._http, built, budget.monotonic, within.deadline)
         try:
-            with self._http.stream(
-                request.endpoint.method,
-                request.path,
-                params=request.query or None,
-                content=request.body or None,
-                headers=self._headers,
-                timeout=timeout,
-                follow_redirects=False,
-            ) as response:
-                parts = []
-                for part in response.iter_bytes():
-                    parts.append(part)
-                    if budget.monotonic() > until:
-                        return "the answer took too long"
-                return _Answer(response.status_code, response.headers, b"".join(parts))
-        except httpx.RequestError as error:
-            return type(error).__name__
+            return awaited(in_background(exchange.run, name="klaviyo-exchange"), within)
+        except Interrupted as interrupted:
+            exchange.abandoned = True
+            if interrupted.cause is not Interrupted.Cause.DEADLINE:
+                raise
+        return exchange.no_answer("TooSlow")
 
     def _count(self, name: str, *, rate_limited: bool) -> None:
         with self._lock:
@@ -156,11 +200,13 @@ def open_klaviyo(
 ) -> KlaviyoClient:
     """A client with its own pool of kept-alive connections.
 
-    `base_url` as in `KLAVIYO_API_URL`; `user_agent` names product and version.
+    `base_url` as in `KLAVIYO_API_URL`; `user_agent` names product and version. The environment's proxies are not used:
+    outbound hosts are the configured ones only (decisions.md 17).
     """
     http = httpx.Client(
         base_url=base_url,
         headers={"User-Agent": user_agent},
+        trust_env=False,
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
         follow_redirects=False,
     )

@@ -23,9 +23,10 @@ LOOK_AGAIN_S = 0.05
 
 
 class JobLost(TransientError):
-    """A job was cancelled or is unknown to Klaviyo: its rows have to be sent again."""
+    """The job `job_id` was cancelled or is unknown to Klaviyo: its rows have to be sent again."""
 
     def __init__(self, job_id: str, what: str) -> None:
+        self.job_id = job_id
         super().__init__(f"klaviyo's import job {job_id} {what}", host=Host.KLAVIYO)
 
 

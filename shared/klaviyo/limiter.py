@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.budget import Budget
-from shared.errors import Interrupted
+from shared.errors import Host, RateLimited
 from shared.klaviyo.limits import Endpoint
 from shared.retrying import retry_after_s
 
@@ -146,7 +146,11 @@ class Limiter:
         self._quotas: dict[str, _Quota] = {}
 
     def acquire(self, endpoint: Endpoint, budget: Budget) -> Permit:
-        """Wait until a request may be sent. Raises `Interrupted` when asked to stop or when the wait exceeds the budget."""
+        """Wait until a request may be sent.
+
+        Raises `RateLimited` at once when the wait exceeds the budget: the endpoint's quota is used up for now. Raises
+        `Interrupted` as the budget does.
+        """
         while True:
             budget.check()
             with self._lock:
@@ -156,7 +160,9 @@ class Limiter:
                 if wait_s <= 0:
                     return quota.take(endpoint, now)
             if wait_s >= budget.remaining_s:
-                raise Interrupted(Interrupted.Cause.DEADLINE)
+                raise RateLimited(
+                    f"klaviyo's quota of {endpoint.name} is used up for now", host=Host.KLAVIYO, retry_after_s=wait_s
+                )
             budget.sleep(wait_s)
 
     def observe(self, permit: Permit, status: int | None, headers: Mapping[str, str]) -> None:

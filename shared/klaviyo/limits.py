@@ -51,7 +51,6 @@ _JOBS = "/api/profile-bulk-import-jobs"
 UPSERT_PROFILE = Endpoint(
     "upsert_profile", "POST", "/api/profile-import", 75, 750, shared_with_realtime=True, body_bytes_most=ROW_BYTES_MOST
 )
-GET_PROFILES = Endpoint("get_profiles", "GET", "/api/profiles", 75, 750, shared_with_realtime=True)
 PATCH_PROFILE = Endpoint(
     "patch_profile", "PATCH", "/api/profiles/{id}", 75, 750, _SINGLE, shared_with_realtime=True, body_bytes_most=ROW_BYTES_MOST
 )
@@ -62,7 +61,6 @@ GET_IMPORT_ERRORS = Endpoint("get_import_errors", "GET", f"{_JOBS}/{{id}}/import
 
 ENDPOINTS = (
     UPSERT_PROFILE,
-    GET_PROFILES,
     PATCH_PROFILE,
     IMPORT_PROFILES,
     LIST_IMPORT_JOBS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shared.klaviyo.limits import PackLimits
@@ -55,10 +55,6 @@ class Body:
             tuple(self.indices[position] for position in kept),
             tuple(new.get(position, self.rows[position]) for position in kept),
         )
-
-    def placed(self, indices: Sequence[int]) -> Body:
-        """The body of rows that were a selection: `indices` are the places of the selected ones in the whole."""
-        return Body(self.envelope, tuple(indices[index] for index in self.indices), self.rows)
 
     def halves(self) -> tuple[Body, Body]:
         """The first and the second half of the rows; the first is the larger one when their number is odd."""

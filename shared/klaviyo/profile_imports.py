@@ -1,29 +1,29 @@
 """Customers into Klaviyo in bulk: pack, start jobs, set refused rows aside, poll, fetch the rows' errors, solve conflicts.
 
-Everything may run twice: rows are upserts, so a crash anywhere is mended by doing it all again (decisions.md 6, 8).
+Everything may run twice: rows are upserts, so a crash anywhere is mended by doing it all again (decisions.md 6, 8). An
+import that merely ran out of time goes on where it ended, by what is known of it.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 from shared import logs
 from shared.budget import Budget
-from shared.errors import Host, TransientError
 from shared.klaviyo.client import KlaviyoClient
-from shared.klaviyo.jobs import JobPoller
+from shared.klaviyo.jobs import JobLost, JobPoller
 from shared.klaviyo.limits import PROFILE_IMPORT_LIMITS, PackLimits
 from shared.klaviyo.packing import Body, Oversized, pack
 from shared.klaviyo.profile_conflicts import solve
 from shared.klaviyo.profile_rows import (
     Failed,
     KeptRows,
+    KnownOutcomes,
     ProfileImportResult,
     ProfileRow,
-    RowError,
     Sent,
     is_about_identifiers,
     matched_errors,
@@ -41,6 +41,8 @@ from shared.mapping.result import Adjustment
 from shared.slots import Slots
 
 ROW_TOO_LARGE = "row_too_large"
+UNNAMED_ERROR = "unnamed_error"
+"""Why a row failed whose job says that so many rows have failed, but not which."""
 
 PHONE_ROUNDS = 5
 """After so many refusals that named phones, a body goes on without any phone that begins like a refused one: an answer names
@@ -54,6 +56,9 @@ UNNAMED_ROWS_MOST = 8
 SINGLES_MOST = 200
 """How many conflicts with a phone are solved one by one, where the phone has a chance. More of them would take longer than a
 worker has (decisions.md 5), so they go through a second bulk job without their phones, and only the rest one by one."""
+
+CORNERING_JOBS = 8
+"""How many jobs more than 2 log2(n) are started to find the unnamed failures among n rows of a job: two a halving."""
 
 ERROR_PAGES_AGAIN = 3
 ERROR_PAGES_WAIT_S = 1.0
@@ -78,155 +83,213 @@ class ProfileImporter:
         self._poller = poller or JobPoller(client)
         self._limits = limits
 
-    def import_profiles(self, rows: Iterable[ProfileRow], budget: Budget) -> ProfileImportResult:
+    def import_profiles(
+        self, rows: Iterable[ProfileRow], budget: Budget, known: KnownOutcomes | None = None
+    ) -> ProfileImportResult:
         """Write all rows (distinct customers) and say of each what became of it.
 
         All jobs are started first, then awaited. Meanwhile the rows are kept compressed, in case that Klaviyo complains of
         some, so the caller had better not hold them. Raises `AuthError`, `TransientError` (`RateLimited`, `HostDown`,
-        `JobLost`) and `Interrupted`; then nothing is known of the rows, and the same call may be made again.
+        `JobLost`) and `Interrupted`. The same call may then be made again; with the same `known`, which is kept right at
+        every moment, it goes on where it ended: what is in a job or has its outcome is not sent again. `known` may speak of
+        customers that are no longer among the rows.
         """
-        work = _Import(rows, self._client, self._poller, budget, self._slots)
-        work.bulk(range(len(work.rows)), self._limits)
-        if (without_phone := work.drop_phones_of_many_conflicts()) is not None:
-            work.bulk(without_phone, self._limits)
-        work.solve_conflicts()
-        return work.result()
+        return _Import(rows, known or KnownOutcomes(), self._client, self._poller, budget, self._slots, self._limits).run()
 
 
 class _Import:
-    """What is known so far of one import; indices count its rows."""
+    """One import, or what is left of it."""
 
     def __init__(
-        self, rows: Iterable[ProfileRow], client: KlaviyoClient, poller: JobPoller, budget: Budget, slots: Slots | None
+        self,
+        rows: Iterable[ProfileRow],
+        known: KnownOutcomes,
+        client: KlaviyoClient,
+        poller: JobPoller,
+        budget: Budget,
+        slots: Slots | None,
+        limits: PackLimits,
     ) -> None:
-        self.rows = KeptRows(rows)
-        self._slots = slots
+        self._rows = KeptRows(row.without_phone() if row.customer_id in known.phones_dropped else row for row in rows)
+        self._known = known
         self._client = client
         self._poller = poller
         self._budget = budget
-        self._phone_dropped: set[int] = set()
-        self._outcomes: dict[int, Sent | Failed] = {}
-        self._conflicts: list[int] = []
-        self._job_ids: list[str] = []
+        self._slots = slots
+        self._limits = limits
 
-    def bulk(self, indices: Sequence[int], limits: PackLimits) -> None:
-        """Bring some rows through bulk jobs to their end; conflicts are left over."""
-        started: dict[str, Sequence[int]] = {}
-        for body in pack((self.rows[index].encoded for index in indices), PROFILE_IMPORT, limits):
+    def run(self) -> ProfileImportResult:
+        self._bulk(self._known.unsent(self._rows.customer_ids))
+        if without_phone := self._drop_phones_of_many_conflicts():
+            self._bulk(without_phone)
+        self._solve_conflicts()
+        return self._result()
+
+    def _bulk(self, customer_ids: Sequence[str]) -> None:
+        """Bring some rows, and those in jobs already, through bulk jobs to their end; conflicts are left over."""
+        self._send(customer_ids)
+        for suspects in self._settled():
+            self._corner(suspects)
+
+    def _send(self, customer_ids: Sequence[str]) -> None:
+        """Start jobs until every row is in one, or failed."""
+        for body in pack((self._rows[customer_id].encoded for customer_id in customer_ids), PROFILE_IMPORT, self._limits):
             if isinstance(body, Oversized):
-                self._fail((indices[body.index],), ROW_TOO_LARGE, None)
+                self._fail((customer_ids[body.index],), ROW_TOO_LARGE)
             else:
-                started.update(self._started(body.placed(indices)))
-            del body  # it holds megabytes, and the wait below may be long
-        self._job_ids += started
-        self.rows.compress()
-        with self._slots.given_up(self._budget) if self._slots else nullcontext():
-            jobs = self._poller.wait(started, self._budget)
-        for job_id, sent in started.items():
-            self._settle(jobs[job_id], sent)
+                self._start(body, customer_ids)
 
-    def drop_phones_of_many_conflicts(self) -> Sequence[int] | None:
+    def _settled(self) -> list[list[str]]:
+        """Wait for all jobs and read them; the groups of rows among which there are failures that nobody named."""
+        pending = [job_id for job_id, customer_ids in self._known.jobs.items() if customer_ids]
+        if not pending:
+            return []
+        self._rows.compress()
+        try:
+            with self._slots.given_up(self._budget) if self._slots else nullcontext():
+                jobs = self._poller.wait(pending, self._budget)
+        except JobLost as lost:
+            self._known.jobs.pop(lost.job_id, None)
+            raise
+        return [suspects for job_id in pending if (suspects := self._settle(jobs[job_id], job_id))]
+
+    def _settle(self, job: Job, job_id: str) -> list[str]:
+        """Read what a complete job says of its rows; the rows that may have failed unnamed are left to be sent again."""
+        sent = self._known.jobs[job_id]
+        refusals, unnamed = self._refusals_of(job, sent) if job.attributes.failed_count != 0 else ({}, 0)
+        self._known.jobs[job_id] = []
+        for customer_id, refusal in refusals.items():
+            if is_about_identifiers(refusal):
+                self._known.conflicts.add(customer_id)
+            else:
+                self._fail((customer_id,), refusal.code, refusal.pointer)
+        silent = [customer_id for customer_id in sent if customer_id not in refusals]
+        if not unnamed:
+            self._known.outcomes.update(dict.fromkeys(silent, Sent()))
+        elif unnamed >= len(silent):
+            self._fail(silent, UNNAMED_ERROR)
+        else:
+            return [customer_id for customer_id in silent if customer_id in self._rows]
+        return []
+
+    def _corner(self, suspects: list[str]) -> None:
+        """Send rows again in ever smaller jobs until those that fail unnamed are alone, or enough jobs were started.
+
+        A job that is complete without failures frees its rows. What is left in a job with an unnamed failure when no job may
+        be started any more has failed: nobody can tell which of these rows Klaviyo has.
+        """
+        jobs_left = 2 * math.ceil(math.log2(max(1, len(suspects)))) + CORNERING_JOBS
+        cornered = [suspects]
+        while cornered:
+            cornered.sort(key=len)
+            largest = cornered.pop()
+            if len(largest) == 1 or jobs_left < 2:
+                self._fail(largest, UNNAMED_ERROR)
+                continue
+            middle = (len(largest) + 1) // 2
+            self._send(largest[:middle])
+            self._send(largest[middle:])
+            jobs_left -= 2
+            cornered += self._settled()
+
+    def _drop_phones_of_many_conflicts(self) -> list[str]:
         """Take the phones of the conflicting rows when too many have one; the rows, to go through bulk jobs once more."""
-        with_phone = [index for index in self._conflicts if self.rows[index].attributes.phone_number is not None]
+        with_phone = [
+            customer_id for customer_id in self._conflicts() if self._rows[customer_id].attributes.phone_number is not None
+        ]
         if len(with_phone) <= SINGLES_MOST:
-            return None
-        for index in with_phone:
-            self._drop_phone(index)
-        again = set(with_phone)
-        self._conflicts = [index for index in self._conflicts if index not in again]
+            return []
+        for customer_id in with_phone:
+            self._drop_phone(customer_id)
+        self._known.conflicts.difference_update(with_phone)
         return with_phone
 
-    def solve_conflicts(self) -> None:
+    def _solve_conflicts(self) -> None:
         """Write what is left one by one over the single endpoints."""
-        for index in self._conflicts:
-            self._outcomes[index] = solve(self.rows[index], self._client, self._budget)
+        for customer_id in self._conflicts():
+            self._known.outcomes[customer_id] = solve(self._rows[customer_id], self._client, self._budget)
+            self._known.conflicts.discard(customer_id)
 
-    def result(self) -> ProfileImportResult:
-        """A row that nobody complained of is sent."""
+    def _conflicts(self) -> list[str]:
+        return [customer_id for customer_id in self._rows.customer_ids if customer_id in self._known.conflicts]
+
+    def _result(self) -> ProfileImportResult:
         outcomes: dict[str, Sent | Failed] = {}
-        for index, customer_id in enumerate(self.rows.customer_ids):
-            outcome = self._outcomes.get(index, Sent())
-            if isinstance(outcome, Sent) and index in self._phone_dropped:
+        for customer_id in self._rows.customer_ids:
+            outcome = self._known.outcomes[customer_id]
+            if isinstance(outcome, Sent) and customer_id in self._known.phones_dropped:
                 outcome = Sent((Adjustment.PHONE_REFUSED, *outcome.adjustments))
             outcomes[customer_id] = outcome
-        return ProfileImportResult(outcomes, tuple(self._job_ids))
+        return ProfileImportResult(outcomes, tuple(self._known.jobs))
 
-    def _started(self, body: Body) -> dict[str, Sequence[int]]:
-        """Start jobs until every row of the body is in one, or failed; the rows of each job by its id, in the order sent."""
-        started: dict[str, Sequence[int]] = {}
+    def _start(self, body: Body, customer_ids: Sequence[str]) -> None:
+        """Start jobs until every row of the body is in one, or failed; the body's indices are those of `customer_ids`."""
         queue = deque([body])
         halvings = UNNAMED_ROWS_MOST * math.ceil(math.log2(len(body.rows)) + 1)
         phone_rounds, codes = 0, set[str]()
         while queue:
             body = queue.popleft()
+            ids = [customer_ids[index] for index in body.indices]
             try:
-                started[self._client.send(start_profile_import(body), self._budget).id] = body.indices
-                continue
+                job = self._client.send(start_profile_import(body), self._budget)
             except Refused as error:
                 refused = error
+            else:
+                self._known.jobs[job.id] = ids
+                continue
             by_row = _by_row(refused, len(body.rows))
             if by_row:
-                refused_codes = self._refused_codes(body, by_row)
+                refused_codes = self._refused_codes(ids, by_row)
                 phone_rounds += bool(refused_codes)
                 codes |= refused_codes
-                queue.append(self._without_refused(body, by_row, codes if phone_rounds >= PHONE_ROUNDS else set()))
+                queue.append(self._without_refused(body, ids, by_row, codes if phone_rounds >= PHONE_ROUNDS else set()))
             elif len(body.rows) > 1 and (refused.status == 413 or (refused.status in {400, 422} and halvings)):
                 halvings -= refused.status != 413
                 queue.extend(body.halves())
             else:
-                self._fail(body.indices, refused.reason, refused.pointer)
+                self._fail(ids, refused.reason, refused.pointer)
             if queue and not queue[-1].rows:
                 queue.pop()
-        return started
 
-    def _settle(self, job: Job, sent: Sequence[int]) -> None:
-        """Read what a complete job says of its rows."""
-        if job.attributes.failed_count == 0:
-            return
-        for error in self._errors_of(job, sent).values():
-            if is_about_identifiers(error.refusal):
-                self._conflicts.append(error.index)
-            else:
-                self._fail((error.index,), error.refusal.code, error.refusal.pointer)
-
-    def _refused_codes(self, body: Body, by_row: dict[int, list[Refusal]]) -> set[str]:
+    def _refused_codes(self, ids: Sequence[str], by_row: dict[int, list[Refusal]]) -> set[str]:
         """How the phones begin that an answer named."""
         phones = (
-            self.rows[body.indices[position]].attributes.phone_number
+            self._rows[ids[position]].attributes.phone_number
             for position, refusals in by_row.items()
             if _only_the_phone(refusals)
         )
         return {phone[_CALLING_CODE] for phone in phones if phone is not None}
 
-    def _without_refused(self, body: Body, by_row: dict[int, list[Refusal]], codes: set[str]) -> Body:
+    def _without_refused(self, body: Body, ids: Sequence[str], by_row: dict[int, list[Refusal]], codes: set[str]) -> Body:
         """The body without what was refused, and without the phones that begin with one of `codes`."""
         replaced, gone = {}, set()
-        for position, index in enumerate(body.indices):
+        for position, customer_id in enumerate(ids):
             refusals = by_row.get(position)
-            phone = self.rows[index].attributes.phone_number
+            phone = self._rows[customer_id].attributes.phone_number
             if phone is not None and (_only_the_phone(refusals) if refusals else phone[_CALLING_CODE] in codes):
-                self._drop_phone(index)
-                replaced[position] = self.rows[index].encoded
+                self._drop_phone(customer_id)
+                replaced[position] = self._rows[customer_id].encoded
             elif refusals:
                 gone.add(position)
-                self._fail((index,), refusals[0].code, refusals[0].pointer)
+                self._fail((customer_id,), refusals[0].code, refusals[0].pointer)
         _log.info("klaviyo refused rows of a body", rows=len(body.rows), adjustments=len(replaced), failed=len(gone))
         return body.changed(without=gone, replaced=replaced)
 
-    def _drop_phone(self, index: int) -> None:
-        self.rows.replace(index, self.rows[index].without_phone())
-        self._phone_dropped.add(index)
+    def _drop_phone(self, customer_id: str) -> None:
+        self._rows.replace(self._rows[customer_id].without_phone())
+        self._known.phones_dropped.add(customer_id)
 
-    def _errors_of(self, job: Job, sent: Sequence[int]) -> dict[int, RowError]:
-        """The errors of a job's rows. Raises `TransientError` when fewer rows are named than the job says have failed."""
+    def _refusals_of(self, job: Job, sent: Sequence[str]) -> tuple[dict[str, Refusal], int]:
+        """Why rows of a job were refused, and how many failures name no row, also after a while."""
         for attempt in range(ERROR_PAGES_AGAIN):
             if attempt:
                 self._budget.sleep(ERROR_PAGES_WAIT_S)
             errors = self._fetched_errors(job.id)
-            found, unmatched = matched_errors(errors, self.rows, sent)
-            if not unmatched and len(errors) >= (job.attributes.failed_count or 0):
-                return found
-        raise TransientError(f"klaviyo's import job {job.id} does not name all rows that failed", host=Host.KLAVIYO)
+            refusals, unmatched = matched_errors(errors, self._rows, sent)
+            unnamed = _unnamed(job.attributes.failed_count, len(errors), len(refusals), unmatched)
+            if not unnamed:
+                break
+        return refusals, unnamed
 
     def _fetched_errors(self, job_id: str) -> list[RefusedRow]:
         errors: list[RefusedRow] = []
@@ -238,21 +301,8 @@ class _Import:
             if cursor is None:
                 return errors
 
-    def _fail(self, indices: Sequence[int], reason: str, pointer: str | None) -> None:
-        for index in indices:
-            self._outcomes[index] = Failed(reason, pointer)
-
-
-def counts(result: ProfileImportResult) -> tuple[int, Counter[str], Counter[str]]:
-    """How many rows were sent, how many failed by reason, and how many adjustments there were by name."""
-    failed, adjusted, sent = Counter[str](), Counter[str](), 0
-    for outcome in result.outcomes.values():
-        if isinstance(outcome, Failed):
-            failed[outcome.reason] += 1
-        else:
-            sent += 1
-            adjusted.update(adjustment.value for adjustment in outcome.adjustments)
-    return sent, failed, adjusted
+    def _fail(self, customer_ids: Sequence[str], reason: str, pointer: str | None = None) -> None:
+        self._known.outcomes.update(dict.fromkeys(customer_ids, Failed(reason, pointer)))
 
 
 def _by_row(refused: Refused, rows: int) -> dict[int, list[Refusal]]:
@@ -262,6 +312,13 @@ def _by_row(refused: Refused, rows: int) -> dict[int, list[Refusal]]:
         if refusal.row is not None and refusal.row < rows:
             by_row.setdefault(refusal.row, []).append(refusal)
     return by_row
+
+
+def _unnamed(failed: int | None, errors: int, refused_rows: int, unmatched: int) -> int:
+    """How many of the rows that a job says have failed no error names; when it says no number, each strange error is one."""
+    if not unmatched and errors >= (failed or 0):
+        return 0
+    return unmatched if failed is None else max(0, failed - refused_rows)
 
 
 def _only_the_phone(refusals: Sequence[Refusal]) -> bool:

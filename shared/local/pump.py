@@ -59,8 +59,8 @@ class Pump:
 
     `task_key` proves to the functions that a task comes from here. `client` is shared by all threads. `keep_every_s` is how
     often the leases of deliveries under way are extended, `dead_every_s` how often the dead are looked for, in seconds.
-    `on_worker_died` is called when a delivery of work broke off without an answer: on one machine that means that the
-    worker's process is dead, so nobody holds its batches any more.
+    `on_broken_off` gets the body of a work message whose delivery broke off without an answer, before anybody can get that
+    message again: on one machine that means that the worker's process is dead, so nobody holds the message's batch any more.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Pump:
         *,
         keep_every_s: float = KEEP_EVERY_S,
         dead_every_s: float = DEAD_EVERY_S,
-        on_worker_died: Callable[[], object] = lambda: None,
+        on_broken_off: Callable[[bytes], object] = lambda _body: None,
     ) -> None:
-        self._on_worker_died = on_worker_died
+        self._on_broken_off = on_broken_off
         self._queue, self._task_key, self._client = queue, task_key, client
         self._keep_every_s, self._dead_every_s = keep_every_s, dead_every_s
         self._stopping = threading.Event()
@@ -182,11 +182,22 @@ class Pump:
             return None
         except (httpx.RemoteProtocolError, httpx.ReadError) as error:
             if topic is Topic.WORK:
-                self._on_worker_died()
+                self._tell_broken_off(message_id, body)
             return f"no_answer:{type(error).__name__}"
         except httpx.HTTPError as error:
             return f"no_answer:{type(error).__name__}"
         return "" if answer.is_success else f"answered:{answer.status_code}"
+
+    def _tell_broken_off(self, message_id: int, body: bytes) -> None:
+        """Whatever goes wrong here, the message must be given back; the batch's own lease runs out by itself."""
+        try:
+            self._on_broken_off(body)
+        except Exception as error:
+            _log.warning(
+                "batch of a dead worker not freed, its lease runs out by itself",
+                request_id=str(message_id),
+                error_type=type(error).__name__,
+            )
 
     def _keep_leases(self) -> None:
         """Deliveries end before their leases by this process' clock; a machine that slept has another opinion about time."""
@@ -200,7 +211,7 @@ class Pump:
                     _queue_is_silent(error)
 
     def _report_dead(self, route: Route) -> None:
-        """Tell the worker of messages that the queue gave up on, so that it records their batches as failed (flows.md)."""
+        """See to messages that the queue gave up on: the worker decides about a batch, a plan is put into the queue again."""
         pause_s = self._dead_every_s
         while not self._stopping.wait(pause_s):
             try:
@@ -219,10 +230,9 @@ class Pump:
                     all_reported = False
                     continue
             else:
-                # What it would have continued stands in the run's record, from which a resume starts again.
-                _log.error(
-                    "plan message never taken: its run will show as interrupted, resume it", request_id=str(dead.message_id)
-                )
+                # A host may be away for hours. First again, then gone: between the two it is in both places, never in none.
+                self._queue.publish(Topic.PLAN, [dead.body])
+                _log.warning("plan message put into the queue again", request_id=str(dead.message_id), attempt=dead.attempts)
             self._queue.drop_dead(dead.message_id)
         return all_reported
 

@@ -6,9 +6,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 import functions
 from shared import logs
 from shared.access import refuse_unguarded_bind
+from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import Topic
 from shared.errors import ConfigError, Problem, SyncError
 from shared.local.children import CannotListen, Child, ChildSpec, check_port
@@ -97,7 +100,12 @@ def _serve(
         store = SqliteRunStore(database)
         store.free_leases()
         queue.free_leases()
-        pump = Pump(queue, routes, task_key, client, on_worker_died=store.free_leases)
+
+        def free_batch(body: bytes) -> None:
+            message = msgspec.json.decode(body, type=WorkMessage)
+            store.free_lease(message.run_id, message.fence, message.batch_id)
+
+        pump = Pump(queue, routes, task_key, client, on_broken_off=free_batch)
         supervise([dispatch, worker], pump, stop, on_ready=announce, say=err)
     out("stopped")
     return EXIT_OK

@@ -19,25 +19,13 @@ from uuid import UUID
 from shared.errors import SyncError
 
 # Who and what a line is about.
-_IDS = """
-    run_id batch_id range_id job_id message_id notification_id request_id execution_id subscription_key dead_letter_id
-    resource_id resource_type resource_version customer_id order_id line_item_id payment_id transaction_id product_id variant_id
-    category_id inventory_id parent_run_id cursor first_id last_id start_id fence owner project_id lock_key
-"""
+_IDS = "run_id batch_id range_id request_id dead_letter_id cursor fence"
 
-# What happened, in words that we or the vendors' contracts have chosen.
-_CODES = """
-    kind status state outcome reason error_code error_type pointer operation method endpoint host function process backend app
-    message_type notification_type payload_type metric adjustment cause signal version revision log_format log_level
-    dry_run scope at category options
-"""
+# What happened, and where, in words that we or the vendors' contracts have chosen.
+_CODES = "kind status outcome reason error_type operation method endpoint at category"
 
-# How much, how often, how long; the unit is in the name.
-_NUMBERS = """
-    seen sent skipped failed retried planned done attempt attempts delivery count total size rows items requests batches ranges
-    runs workers remaining queued working port pid exit_code http_status progress rate_per_second page
-    skipped_reasons failed_reasons adjustments counts
-"""
+# How much; where there is a unit, it is in the name.
+_NUMBERS = "seen sent skipped failed total attempt attempts rows ranges adjustments"
 
 FIELDS = frozenset(f"{_IDS} {_CODES} {_NUMBERS}".split())
 

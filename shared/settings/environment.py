@@ -19,7 +19,8 @@ class Variable:
     """One environment variable.
 
     `form` describes its type for people; `default` is the text that stands for an absent or empty variable, `shown_default`
-    what the documentation says instead, where the text alone would not be understood.
+    what the documentation says instead, where the text alone would not be understood. The `example` of a required
+    variable is a value that nobody has: it is refused, as left over from `.env.example`.
     """
 
     name: str
@@ -42,7 +43,7 @@ VARIABLES: tuple[Variable, ...] = (
         "all",
         "the commercetools API host; plain http only for loopback",
         required=True,
-        example="https://api.europe-west1.gcp.commercetools.com",
+        example="https://api.your-region.gcp.commercetools.com",
     ),
     Variable(
         "CT_AUTH_URL",
@@ -50,9 +51,9 @@ VARIABLES: tuple[Variable, ...] = (
         "all",
         "the commercetools authentication host; plain http only for loopback",
         required=True,
-        example="https://auth.europe-west1.gcp.commercetools.com",
+        example="https://auth.your-region.gcp.commercetools.com",
     ),
-    Variable("CT_PROJECT_ID", "project key", "all", "the commercetools project", required=True, example="my-project"),
+    Variable("CT_PROJECT_ID", "project key", "all", "the commercetools project", required=True, example="your-project-key"),
     Variable(
         "CT_API_CLIENT",
         "JSON",
@@ -68,7 +69,7 @@ VARIABLES: tuple[Variable, ...] = (
         "all",
         "the scopes to ask for; none: whatever the API client has",
         also="CT_SCOPE",
-        example="view_customers:my-project view_orders:my-project",
+        example="view_customers:your-project-key view_orders:your-project-key",
     ),
     Variable("KLAVIYO_AUTH_KEY", "text", "all", "the Klaviyo private API key", required=True, secret=True, example="pk_..."),
     Variable("KLAVIYO_API_URL", "URL", "all", "the Klaviyo API host", default="https://a.klaviyo.com"),

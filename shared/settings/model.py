@@ -163,11 +163,6 @@ class Settings:
         """Whether Cloud Run runs us, and so guards the endpoint."""
         return bool(self.k_service)
 
-    @property
-    def subscription_env(self) -> str:
-        """The part of the subscriptions' keys that tells deployments of one project apart."""
-        return self.serve.connect_env or "connect_dev"
-
 
 def serves_realtime(serve: ServeSettings) -> bool:
     """Whether the realtime server is to run: unless `APP_TYPE` asks for the import alone; always with a `CONNECT_ENV`."""

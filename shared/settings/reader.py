@@ -37,7 +37,7 @@ class Reader:
         return self._environ.get(name, "").strip()
 
     def text(self, name: str) -> str:
-        """The value, by either of the variable's names, or its default; a required one that is missing is a problem."""
+        """The value, by either of the variable's names, or its default; a required one that is not filled in is a problem."""
         variable = BY_NAME[name]
         value = self.given(name)
         if variable.also and (other := self.given(variable.also)):
@@ -46,6 +46,8 @@ class Reader:
             value = value or other
         if not value and variable.required:
             self.fault(name, f"is missing; set it to {_article(variable.form)}{_like(variable.example)}")
+        elif variable.required and value == variable.example:
+            self.fault(name, "still has the example's value; set it to your own")
         return value or variable.default
 
     def matching(self, name: str, pattern: str, form: str) -> str:

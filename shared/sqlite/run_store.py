@@ -152,12 +152,21 @@ class SqliteRunStore:
             batch, fence = _held(connection, run_id, batch_id, owner)
             connection.execute(_REPLACE, _row(msgspec.structs.replace(batch, lease_until=lease_until), fence=fence))
 
-    def put_back(self, batch: Batch, owner: str, *, cursor: str | None, result: BatchResult, count_attempt: bool) -> None:
+    def put_back(
+        self,
+        batch: Batch,
+        owner: str,
+        *,
+        cursor: str | None,
+        result: BatchResult,
+        count_attempt: bool,
+        carried: dict[str, Any] | None = None,
+    ) -> None:
         """End the lease without an outcome: the batch is queued again, keeping what was done up to `cursor`."""
         with self._database.writing() as connection:
             stored, _ = _held(connection, batch.run_id, batch.batch_id, owner)
             attempts = stored.attempts if count_attempt else stored.attempts - 1
-            freed = _freed(stored, cursor=cursor, result=result, attempts=attempts)
+            freed = _freed(stored, cursor=cursor, result=result, attempts=attempts, carried=carried)
             connection.execute(_REPLACE, _row(freed, fence=None))
 
     def settle(self, batch: Batch, owner: str, status: BatchStatus, result: BatchResult, now: datetime) -> None:
@@ -166,20 +175,22 @@ class SqliteRunStore:
             raise ValueError(f"a batch is settled as done or failed, not as {status}")
         with self._database.writing() as connection:
             stored, _ = _held(connection, batch.run_id, batch.batch_id, owner)
-            final = msgspec.structs.replace(stored, status=status, owner=None, lease_until=None, result=result, finished_at=now)
+            final = msgspec.structs.replace(
+                stored, status=status, owner=None, lease_until=None, result=result, carried=None, finished_at=now
+            )
             connection.execute(_REPLACE, _row(final, fence=None))
 
     def requeue(self, run_id: str, fence: int) -> None:
-        """After a take-over: batches that an older fence was working on are queued again, their leases void."""
+        """After a take-over: what is not settled is queued again with fresh attempts, the leases of older fences are void."""
         with self._database.writing() as connection:
             run = _run(connection, run_id)
             if run is None or run.fence != fence:
                 raise StaleWrite(f"run {run_id} is not under fence {fence}")
             rows = connection.execute(
-                "SELECT record FROM batches WHERE run_id = ? AND status = ? AND fence < ?",
-                (run_id, BatchStatus.WORKING.value, fence),
+                "SELECT record FROM batches WHERE run_id = ? AND (status = ? OR (status = ? AND fence < ?))",
+                (run_id, BatchStatus.QUEUED.value, BatchStatus.WORKING.value, fence),
             )
-            _free(connection, rows)
+            _free(connection, rows, attempts=0)
 
     def free_leases(self) -> int:
         """Queue every batch again that is being worked on; how many. For a start at which no worker is alive.
@@ -190,6 +201,18 @@ class SqliteRunStore:
         """
         with self._database.writing() as connection:
             rows = connection.execute("SELECT record FROM batches WHERE status = ?", (BatchStatus.WORKING.value,))
+            return _free(connection, rows)
+
+    def free_lease(self, run_id: str, fence: int, batch_id: str) -> int:
+        """Queue one batch again if it is being worked on under this fence; how many were. For one whose worker has died.
+
+        Attempts and partial results are kept, as `free_leases` does.
+        """
+        with self._database.writing() as connection:
+            rows = connection.execute(
+                "SELECT record FROM batches WHERE run_id = ? AND fence = ? AND batch_id = ? AND status = ?",
+                (run_id, fence, batch_id, BatchStatus.WORKING.value),
+            )
             return _free(connection, rows)
 
     def summary(self, run_id: str, now: datetime, recent_window_s: float) -> Summary:
@@ -220,8 +243,8 @@ def _freed(batch: Batch, **changes: Any) -> Batch:
     return msgspec.structs.replace(batch, status=BatchStatus.QUEUED, owner=None, lease_until=None, **changes)
 
 
-def _free(connection: sqlite3.Connection, rows: Iterable[tuple[bytes]]) -> int:
-    freed = [_freed(_batches.decode(record)) for (record,) in rows]
+def _free(connection: sqlite3.Connection, rows: Iterable[tuple[bytes]], **changes: Any) -> int:
+    freed = [_freed(_batches.decode(record), **changes) for (record,) in rows]
     connection.executemany(_REPLACE, [_row(batch, fence=None) for batch in freed])
     return len(freed)
 

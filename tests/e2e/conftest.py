@@ -40,6 +40,14 @@ class Product:
         self.processes.append(launched)
         return launched
 
+    def start_over(self, state_path: Path) -> None:
+        """End it and forget all: new state, and both simulators as they were at their start."""
+        for process in self.processes:
+            process.stop()
+        self.environment["STATE_PATH"] = str(state_path)
+        for url in (self.servers.commercetools.url, self.servers.klaviyo.url):
+            control(url, "reset")
+
     def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """A call of the import API."""
         return HTTP.post(f"{self.url}{path}", json=body)

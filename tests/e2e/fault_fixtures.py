@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
-from tests.e2e.conftest import CUSTOMERS, Product, control
+from tests.e2e.conftest import CUSTOMERS, HTTP, Product, control
 
 IMPORT_JOBS = "/api/profile-bulk-import-jobs"
 START_JOB = f"POST {IMPORT_JOBS}"
@@ -27,7 +25,7 @@ def inject(url: str, *faults: Fault) -> None:
 
 def hits(url: str) -> list[int]:
     """How many requests each fault in force has hit, in order."""
-    answer = httpx.get(f"{url}/_sandbox/faults", timeout=30.0)
+    answer = HTTP.get(f"{url}/_sandbox/faults", timeout=30.0)
     answer.raise_for_status()
     return [rule["hit"] for rule in answer.json()]
 
@@ -36,7 +34,7 @@ def klaviyo_requests(url: str) -> list[Request]:
     """All requests in the simulated Klaviyo's ledger, by the time of their arrival (`at`, seconds)."""
     found: list[Request] = []
     while True:
-        answer = httpx.get(f"{url}/_sandbox/ledger", params={"after": len(found)}, timeout=30.0)
+        answer = HTTP.get(f"{url}/_sandbox/ledger", params={"after": len(found)}, timeout=30.0)
         answer.raise_for_status()
         page = answer.json()
         found += page
@@ -46,7 +44,7 @@ def klaviyo_requests(url: str) -> list[Request]:
 
 def commercetools_requests(url: str) -> dict[tuple[str, int], int]:
     """How many requests the simulated commercetools answered, by (kind of path, status)."""
-    answer = httpx.get(f"{url}/_sandbox/requests", timeout=30.0)
+    answer = HTTP.get(f"{url}/_sandbox/requests", timeout=30.0)
     answer.raise_for_status()
     counts: dict[tuple[str, int], int] = defaultdict(int)
     for line in answer.json()["requests"]:
@@ -57,7 +55,7 @@ def commercetools_requests(url: str) -> dict[tuple[str, int], int]:
 @contextmanager
 def klaviyo_settings(url: str, **changed: Any) -> Iterator[None]:
     """The simulated Klaviyo with other settings for a while; the faults in force stay."""
-    before = httpx.get(f"{url}/_sandbox/settings", timeout=30.0).json()
+    before = HTTP.get(f"{url}/_sandbox/settings", timeout=30.0).json()
     control(url, "settings", changed)
     try:
         yield

@@ -24,7 +24,7 @@ from shared.access import API_KEY_HEADER, LOCAL_TASK_KEY_HEADER
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from tests.e2e.canaries import MALFORMED_EMAIL, PERSONAL, SECRETS, Scan, customer, scan_for
-from tests.e2e.conftest import FINISHED, control
+from tests.e2e.conftest import FINISHED, HTTP, control
 from tests.e2e.echo_proxy import GARBAGE, EchoProxy, echo_proxy
 
 KEY, CLIENT_SECRET, IMPORT_KEY = SECRETS.values()
@@ -61,7 +61,7 @@ class Stage:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.url}/health", timeout=1.0).status_code == 200:
+                if httpx.get(f"{self.url}/health", timeout=1.0, trust_env=False).status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.1)
@@ -70,7 +70,7 @@ class Stage:
     def call(self, method: str, path: str, *, key: str = IMPORT_KEY, url: str = "", **more: Any) -> httpx.Response:
         """A call of the import API, or of another server of the product; its answer is kept."""
         headers = {API_KEY_HEADER: key, **more.pop("headers", {})}
-        answer = httpx.request(method, (url or self.url) + path, headers=headers, timeout=90.0, **more)
+        answer = httpx.request(method, (url or self.url) + path, headers=headers, timeout=90.0, trust_env=False, **more)
         shown = "".join(f"{name}: {value}\n" for name, value in answer.headers.items()).encode()
         self.surfaces.append((f"answer {answer.status_code} of {method} {path}", shown + answer.content))
         return answer
@@ -166,6 +166,7 @@ def _populate(servers: Sandbox) -> None:
         f"{servers.klaviyo.url}/api/profiles",
         json={"data": {"type": "profile", "attributes": somebody}},
         headers={"Authorization": f"Klaviyo-API-Key {KEY}", "revision": "2026-07-15"},
+        trust_env=False,
     )
     assert created.status_code == 201, created.text
 
@@ -334,8 +335,8 @@ def _files(folder: Path) -> list[tuple[str, bytes]]:
 
 def _the_scan_would_have_seen_it(stage: Stage, scan: Scan, secrets: set[str]) -> None:
     """The same scan finds every canary where it has to be: in the simulators, on the wire, in the environment."""
-    source = httpx.get(f"{stage.servers.commercetools.url}/_sandbox/customers", params={"whole": "true"}, timeout=30.0).content
-    target = httpx.get(f"{stage.servers.klaviyo.url}/_sandbox/profiles/dump", params={"full": "1"}, timeout=30.0).content
+    source = HTTP.get(f"{stage.servers.commercetools.url}/_sandbox/customers", params={"whole": "true"}, timeout=30.0).content
+    target = HTTP.get(f"{stage.servers.klaviyo.url}/_sandbox/profiles/dump", params={"full": "1"}, timeout=30.0).content
     assert scan.found_in(source) >= set(PERSONAL) - {"phone as E.164"}
     assert scan.found_in(target) >= set(PERSONAL) - {"malformed e-mail", "phone"}
     wire = b"\n".join(stage.klaviyo.seen + stage.commercetools.seen)

@@ -253,6 +253,17 @@ def test_jobs_that_take_long_are_waited_for(product: Product) -> None:
         assert_complete(product)
 
 
+def test_a_job_that_outlasts_an_invocation_is_waited_for_by_the_next(product: Product) -> None:
+    """Jobs of eight seconds, invocations of four: each batch is sent once, and no attempt is used up by waiting."""
+    klaviyo = product.servers.klaviyo.url
+    product.environment["WORKER_DEADLINE_S"] = "4"
+    with klaviyo_settings(klaviyo, job_base_s=8.0):
+        _start(product)
+        assert_complete(product)
+    rows = [name for request in klaviyo_requests(klaviyo) if request["endpoint"] == START_JOB for name in request["identities"]]
+    assert len(rows) == len(set(rows)), "a batch was sent again although its job was under way"
+
+
 @pytest.mark.parametrize("misses", [2, 4], ids=["a_lag", "gone"])
 def test_jobs_that_cannot_be_found_are_looked_for_and_then_started_anew(product: Product, misses: int) -> None:
     """Klaviyo's list shows none of the jobs and a look-up answers 404, for a moment or until the batches are tried again."""

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.klaviyo import contract
 from sandbox.launch import KLAVIYO_KEY
-from tests.e2e.conftest import CUSTOMERS, Product, control
+from tests.e2e.conftest import CUSTOMERS, HTTP, Product, control
 from tests.e2e.fault_fixtures import START_JOB, Request, assert_complete, inject, klaviyo_requests, most_in_any
 
 BURST_S, STEADY_S = 1.0, 60.0
@@ -44,7 +44,7 @@ def _over_the_limit(requests: Iterable[Request], part: float = 1.0) -> list[str]
 
 def _phones(klaviyo: str, most: int) -> list[str]:
     """Phone numbers of profiles that an import has written."""
-    dump = httpx.get(f"{klaviyo}/_sandbox/profiles/dump", params={"full": "1"}, timeout=60.0).text
+    dump = HTTP.get(f"{klaviyo}/_sandbox/profiles/dump", params={"full": "1"}, timeout=60.0).text
     lines = _decode_lines(dump)
     return [line["attributes"]["phone_number"] for line in lines if line["attributes"].get("phone_number")][:most]
 
@@ -100,9 +100,8 @@ def test_conflicts_take_a_quarter_of_what_realtime_needs_too(product: Product) -
     assert_complete(product)
     phones = _phones(klaviyo, CONFLICTS)
     control(klaviyo, "reset")
-    with httpx.Client(
-        base_url=klaviyo, headers={"Authorization": f"Klaviyo-API-Key {KLAVIYO_KEY}", "revision": "2026-07-15"}
-    ) as other:
+    headers = {"Authorization": f"Klaviyo-API-Key {KLAVIYO_KEY}", "revision": "2026-07-15"}
+    with httpx.Client(base_url=klaviyo, headers=headers, trust_env=False) as other:
         for number, phone in enumerate(phones):
             attributes = {"email": f"somebody.else.{number}@example.com", "phone_number": phone}
             created = other.post("/api/profiles", json={"data": {"type": "profile", "attributes": attributes}})

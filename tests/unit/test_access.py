@@ -10,7 +10,6 @@ from shared.access import (
     Denied,
     InvalidToken,
     check_api_key,
-    check_push_caller,
     check_task_caller,
     refuse_unguarded_bind,
 )
@@ -112,10 +111,10 @@ def test_without_a_key_the_platform_or_loopback_is_the_guard() -> None:
 )
 def test_a_page_of_another_site_cannot_call_the_unguarded_server(headers: dict[str, str], allowed: bool) -> None:
     """Neither across origins nor by a name that points to this machine; the status page itself may."""
-    for verdict in (check_api_key(headers, settings_of()), check_push_caller(headers, settings_of())):
-        assert isinstance(verdict, Allowed) is allowed
-        if isinstance(verdict, Denied):
-            assert verdict.status == 403
+    verdict = check_api_key(headers, settings_of())
+    assert isinstance(verdict, Allowed) is allowed
+    if isinstance(verdict, Denied):
+        assert verdict.status == 403
 
 
 def test_local_tasks_carry_the_supervisors_key() -> None:
@@ -134,7 +133,6 @@ def test_the_api_key_opens_no_task_endpoint() -> None:
     assert isinstance(check_task_caller({"X-Api-Key": "the-key"}, settings_of(KEY)), Denied)
 
 
-@pytest.mark.parametrize("check", [check_task_caller, check_push_caller])
 @pytest.mark.parametrize(
     ("changed", "allowed"),
     [
@@ -148,9 +146,9 @@ def test_the_api_key_opens_no_task_endpoint() -> None:
         ({"email_verified": "true"}, False),
     ],
 )
-def test_a_google_token_must_be_of_our_account_and_for_us(check: Any, changed: dict[str, object], allowed: bool) -> None:
+def test_a_google_token_must_be_of_our_account_and_for_us(changed: dict[str, object], allowed: bool) -> None:
     """Issuer, audience, account and its verification are all compared."""
-    verdict = check({"Authorization": "Bearer good"}, settings_of(PUSH), verifier({**CLAIMS, **changed}))
+    verdict = check_task_caller({"Authorization": "Bearer good"}, settings_of(PUSH), verifier({**CLAIMS, **changed}))
     assert isinstance(verdict, Allowed) is allowed
 
 
@@ -171,16 +169,6 @@ def test_unreachable_keys_of_google_are_no_refusal() -> None:
 
     with pytest.raises(TransientError):
         check_task_caller({"Authorization": "Bearer good"}, settings_of(PUSH), unreachable)
-
-
-def test_the_platform_guards_the_realtime_endpoint() -> None:
-    """On Google Cloud and on Connect a delivery has passed the platform's own check."""
-    assert isinstance(check_push_caller({}, settings_of(CLOUD)), Allowed)
-
-
-def test_with_an_account_set_loopback_alone_is_not_enough() -> None:
-    """A proxy on this machine may pass on what comes from outside."""
-    assert isinstance(check_push_caller({}, settings_of(PUSH), verifier(CLAIMS)), Denied)
 
 
 @pytest.mark.parametrize(

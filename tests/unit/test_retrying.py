@@ -127,3 +127,49 @@ def test_a_stop_ends_the_waiting_between_tries() -> None:
     with pytest.raises(Interrupted):
         call_with_retries(call, clock.budget(1_000, check_stop), attempts=5, rng=lambda: 0.0)
     assert (call.calls, clock.now) == (1, 5.0)
+
+
+def cut_off(clock: Clock, error: Exception) -> Callable[[], str]:
+    """Fails as told, and when called again uses up all time there is."""
+
+    def call() -> str:
+        if clock.now:
+            clock.sleep(100)
+            raise Interrupted(Interrupted.Cause.DEADLINE)
+        clock.sleep(1)
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize("error", [HostDown("down"), RateLimited("wait", retry_after_s=2.0)])
+def test_a_deadline_after_a_failure_of_the_host_tells_that_failure(error: TransientError) -> None:
+    """The host has used up the time, and not the amount of work."""
+    clock = Clock()
+    with pytest.raises(type(error)) as caught:
+        call_with_retries(cut_off(clock, error), clock.budget(50), attempts=5)
+    assert caught.value is error
+
+
+def test_a_deadline_in_the_wait_after_a_failure_of_the_host_tells_that_failure() -> None:
+    """A sleep may take longer than asked."""
+    clock, call = Clock(), Failing(HostDown("down"))
+    late = Budget(10, lambda: clock.now, lambda seconds: clock.sleep(seconds + 20))
+    with pytest.raises(HostDown):
+        call_with_retries(call, late, attempts=5)
+
+
+def test_a_deadline_after_another_failure_is_a_deadline() -> None:
+    """An answer that could not be used says nothing against the host."""
+    clock = Clock()
+    with pytest.raises(Interrupted):
+        call_with_retries(cut_off(clock, TransientError("odd")), clock.budget(50), attempts=5)
+
+
+@pytest.mark.parametrize("cause", [Interrupted.Cause.STOP, Interrupted.Cause.SUPERSEDED])
+def test_a_stop_after_a_failure_of_the_host_is_a_stop(cause: Interrupted.Cause) -> None:
+    """Whoever stops wants it to end as stopped."""
+    call = Failing(HostDown("down"), Interrupted(cause))
+    with pytest.raises(Interrupted) as caught:
+        call_with_retries(call, Clock().budget(100), attempts=5)
+    assert caught.value.cause is cause

@@ -19,12 +19,13 @@ from shared.bulk.app import ImportApp
 from shared.bulk.finish import RATE_WINDOW_S, finish_check
 from shared.bulk.http.openapi import openapi_document
 from shared.bulk.http.page import status_page
-from shared.bulk.http.start_body import shown_name, start_options
+from shared.bulk.http.start_body import no_fields, shown_name, start_options
 from shared.bulk.progress import status_of
 from shared.bulk.records import Kind, Run
-from shared.errors import AuthError, BadRequest, Problem, SyncError, TransientError
+from shared.bulk.work import KIND_WORK
+from shared.errors import AuthError, BadRequest, ConfigError, Interrupted, Problem, StaleWrite, SyncError, TransientError
 
-OFFERED = (Kind.CUSTOMERS,)
+OFFERED = tuple(KIND_WORK)
 """The kinds that can be imported."""
 
 MOST_BODY_BYTES = 1_000_000
@@ -121,18 +122,20 @@ def _start(call: _Call) -> ApiResponse:
 
 
 def _stop(call: _Call) -> ApiResponse:
-    run = control.stop(call.app, call.kind)
+    kind = call.kind
+    no_fields(call.request.body)
+    run = control.stop(call.app, kind)
     return _json(200, {"runId": run.run_id, "status": "stopping"})
 
 
 def _all_status(call: _Call) -> ApiResponse:
-    newest = {kind: next(iter(call.app.store.runs(kind, 1)), None) for kind in OFFERED}
+    newest = {kind: control.newest_run(call.app, kind) for kind in OFFERED}
     return _json(200, {"kinds": {kind.value: _status(call.app, run) if run else None for kind, run in newest.items()}})
 
 
 def _kind_status(call: _Call) -> ApiResponse:
     kind = call.kind
-    newest = next(iter(call.app.store.runs(kind, 1)), None)
+    newest = control.newest_run(call.app, kind)
     if newest is None:
         return _error(404, "not_found", f"there never was an import of {kind.value}; start one with POST /sync/{kind.value}")
     return _json(200, _status(call.app, newest))
@@ -163,10 +166,12 @@ def _run(call: _Call) -> ApiResponse:
 
 
 def _resume(call: _Call) -> ApiResponse:
+    no_fields(call.request.body)
     return _accepted(control.resume(call.app, call.parts["run_id"], call.budget))
 
 
 def _retry(call: _Call) -> ApiResponse:
+    no_fields(call.request.body)
     return _accepted(control.retry(call.app, call.parts["run_id"], call.budget))
 
 
@@ -239,6 +244,10 @@ def _error_answer(error: SyncError) -> ApiResponse:
             return _error(502, "upstream_refused", str(error))
         case TransientError():
             return _error(503, "unavailable", f"{error}; nothing is lost, try again")
+        case Interrupted() | StaleWrite():
+            return _error(503, "unavailable", "commercetools or the store took too long; look at the status, then try again")
+        case ConfigError():
+            return _error(500, "misconfigured", str(error))
         case _:
             return _error(502, "upstream_refused", str(error))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ def start_options(body: bytes) -> RunOptions:
     """The options that a start's body asks for; an empty body asks for everything. Raises `BadRequest`."""
     fields = _object(body)
     problems = [_unknown(name) for name in fields if name not in FIELDS]
-    given = {name: value for name, value in fields.items() if value is not None and name in FIELDS}
+    given = {name: value for name, value in fields.items() if name in FIELDS}
     for name, value in given.items():
         problems.extend(_CHECKS[name](name, value))
     if "ids" in given:
@@ -43,6 +43,12 @@ def start_options(body: bytes) -> RunOptions:
         modified_after=given.get("modifiedAfter"),
         dry_run=given.get("dryRun", False),
     )
+
+
+def no_fields(body: bytes) -> None:
+    """Check the body of a call that takes none. Raises `BadRequest`."""
+    if fields := _object(body):
+        raise BadRequest([Problem(shown_name(name), "is not a field of this call, which takes none") for name in fields])
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
@@ -83,8 +89,9 @@ def _id(name: str, value: object) -> list[Problem]:
 def _date(name: str, value: object) -> list[Problem]:
     try:
         if isinstance(value, str) and _moment(value).tzinfo is not None:
+            _moment(value).astimezone(UTC)  # a time at the edge of the calendar has none
             return []
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     return [Problem(name, "must be a time in ISO 8601 with an offset, such as 2026-01-31T00:00:00Z")]
 

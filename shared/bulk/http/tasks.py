@@ -16,7 +16,7 @@ from shared.bulk.app import ImportApp
 from shared.bulk.dispatch import plan_slice
 from shared.bulk.http.api import ApiRequest, ApiResponse
 from shared.bulk.messages import PlanMessage, WorkMessage
-from shared.bulk.work import fail_batch, work_batch
+from shared.bulk.work import give_up_batch, work_batch
 from shared.dead_letters import DeadLetter
 from shared.errors import TransientError
 from shared.push import MalformedPush, pushed_message
@@ -36,13 +36,13 @@ def plan_task(app: ImportApp, request: ApiRequest) -> ApiResponse:
 
 
 def worker_answer(app: ImportApp, request: ApiRequest) -> ApiResponse:
-    """The worker's answer: `POST /` works a batch, `POST /dead` records one that the queue gave up on, `GET /health`."""
+    """The worker's answer: `POST /` works a batch, `POST /dead` settles one that the queue gave up on, `GET /health`."""
     if request.method == "GET" and request.path == "/health":
         return ApiResponse(200, b'{"status":"ok"}')
     if request.method != "POST":
         return ApiResponse(405, b'{"error":"method_not_allowed","message":"messages are posted"}', headers={"Allow": "POST"})
     if request.path == "/dead":
-        return _handled(app, request, WorkMessage, lambda message: fail_batch(app, message, app.new_id()))
+        return _handled(app, request, WorkMessage, lambda message: give_up_batch(app, message, app.new_id()))
     budget_s = app.settings.budgets.worker_deadline_s
     return _handled(app, request, WorkMessage, lambda message: work_batch(app, message, app.new_id(), budget_s))
 

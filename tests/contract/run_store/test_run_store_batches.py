@@ -198,11 +198,14 @@ def test_an_attempt_counts_unless_told_otherwise(store: RunStore, count_attempt:
 def test_a_batch_put_back_keeps_what_was_done(store: RunStore) -> None:
     """The next taker gets the cursor and the partial result, and no lease is left."""
     planned(store)
-    store.put_back(taken(store, "a"), "a", cursor="item-5", result=RESULT, count_attempt=True)
+    carried = {"jobs": {"job": ["item-6"]}}
+    store.put_back(taken(store, "a"), "a", cursor="item-5", result=RESULT, count_attempt=True, carried=carried)
     queued = stored(store)
     assert (queued.status, queued.owner, queued.lease_until) == (BatchStatus.QUEUED, None, None)
     again = taken(store, "b")
-    assert (again.cursor, again.result) == ("item-5", RESULT)
+    assert (again.cursor, again.result, again.carried) == ("item-5", RESULT, carried)
+    store.settle(again, "b", BatchStatus.DONE, RESULT, NOW)
+    assert stored(store).carried is None
 
 
 def test_a_take_over_keeps_what_was_put_back_before(store: RunStore) -> None:
@@ -244,7 +247,7 @@ def test_a_batch_is_settled_as_done_or_failed(store: RunStore, status: BatchStat
 
 
 def test_requeue_frees_what_an_older_fence_worked_on(store: RunStore) -> None:
-    """The batch can be taken at once under the new fence, with attempts, cursor and partial result as they were."""
+    """The batch can be taken at once under the new fence: cursor and partial result as they were, its attempts fresh."""
     planned(store, [2])
     store.put_back(taken(store, "a"), "a", cursor="item-5", result=RESULT, count_attempt=True)
     taken(store, "b")
@@ -252,10 +255,10 @@ def test_requeue_frees_what_an_older_fence_worked_on(store: RunStore) -> None:
     changed(store, fence=2)
     store.requeue(RUN_ID, 2)
     freed = stored(store)
-    assert (freed.status, freed.owner, freed.lease_until, freed.attempts) == (BatchStatus.QUEUED, None, None, 2)
+    assert (freed.status, freed.owner, freed.lease_until, freed.attempts) == (BatchStatus.QUEUED, None, None, 0)
     assert (freed.cursor, freed.result) == ("item-5", RESULT)
     assert stored(store, "000-000002").status is BatchStatus.DONE
-    assert taken(store, "c", fence=2).attempts == 3
+    assert taken(store, "c", fence=2).attempts == 1
 
 
 def test_requeue_leaves_alone_what_the_new_fence_works_on(store: RunStore) -> None:

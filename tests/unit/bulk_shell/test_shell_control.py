@@ -11,7 +11,7 @@ from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import BatchStatus, Kind, RunOptions, RunStatus
 from shared.bulk.run import shown_status
-from shared.bulk.work import fail_batch, work_batch
+from shared.bulk.work import MOST_ATTEMPTS, give_up_batch, work_batch
 from shared.commercetools.lock import Held
 from shared.errors import HostDown, TransientError
 
@@ -140,7 +140,7 @@ def test_a_run_that_goes_on_or_is_complete_cannot_be_resumed(world: World) -> No
 def test_an_abandoned_run_cannot_be_resumed(world: World) -> None:
     """A newer run took its place."""
     old = world.start()
-    world.stop()
+    world.clock.forward(121)
     world.start()
     with pytest.raises(NotPossible):
         world.resume(old.run_id)
@@ -250,12 +250,50 @@ def test_the_failures_of_many_batches_are_retried_all(world: World) -> None:
     after = type(before)(index=0, cursor="61", planned=61, published=61, done=True)
     more = [type(batches[0])(run_id=run.run_id, range_index=0, number=n + 2, size=1, ids=[ids[n]]) for n in range(60)]
     world.store.record(run.run_id, run.fence, before, after, more)
+    now = world.clock()
     for batch in world.batches(run.run_id):
-        fail_batch(world.app, WorkMessage(run.run_id, run.fence, batch.batch_id), "queue")
+        for number in range(MOST_ATTEMPTS):
+            world.store.take(run.run_id, run.fence, batch.batch_id, f"dead-{number}", now, now)
+        give_up_batch(world.app, WorkMessage(run.run_id, run.fence, batch.batch_id), "queue")
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
     again = world.retry(run.run_id)
     world.plan()
     assert [batch.ids for batch in world.batches(again.run_id)] == [batches[0].ids, *([customer] for customer in ids)]
+
+
+def test_a_run_that_can_be_resumed_is_not_retried(world: World) -> None:
+    """Its own rest comes first: a retry would leave it behind."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    world.stop()
+    with pytest.raises(NotPossible, match="resume it first"):
+        world.retry(run.run_id)
+
+
+def test_a_start_beside_a_stopped_run_leaves_it_resumable(world: World) -> None:
+    """Only an interrupted run is abandoned (http-api.md); a dry run in between does not end an import."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    world.stop()
+    world.start(RunOptions(ids=world.ids(1), dry_run=True))
+    world.plan()
+    world.work()
+    assert world.status(run.run_id) is RunStatus.STOPPED
+    world.resume(run.run_id)
+    world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+
+
+def test_resuming_gives_batches_fresh_attempts(world: World) -> None:
+    """What wore them out has been mended."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    now = world.clock()
+    for number in range(MOST_ATTEMPTS):
+        world.store.take(run.run_id, run.fence, message.batch_id, f"dead-{number}", now, now)
+    world.stop()
+    world.clock.forward(1)
+    world.resume(run.run_id)
+    assert [batch.attempts for batch in world.batches(run.run_id)] == [0]
+    world.work()
+    assert world.summary(run.run_id).result.sent == 3
 
 
 def test_stopping_and_resuming_a_dry_run_still_sends_nothing(world: World) -> None:
@@ -279,4 +317,4 @@ def test_commercetools_being_away_at_the_end_does_not_keep_a_run_from_ending(wor
     assert isinstance(lock, Held)
     assert lock.run_id == run.run_id
     assert world.start().status is RunStatus.ACCEPTED
-    assert [found.status for found in world.store.runs(Kind.CUSTOMERS)] == [RunStatus.ACCEPTED, RunStatus.ABANDONED]
+    assert [found.status for found in world.store.runs(Kind.CUSTOMERS)] == [RunStatus.ACCEPTED, RunStatus.STOPPED]

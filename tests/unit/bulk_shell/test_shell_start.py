@@ -95,17 +95,17 @@ def test_a_lock_of_ours_whose_lease_lasts_is_not_taken_over(world: World) -> Non
     assert (locked.value.run_id, locked.value.since) == ("a-run-elsewhere", "2026-01-01T00:00:00.000Z")
 
 
-def test_a_start_over_a_stopped_run_abandons_it(world: World) -> None:
-    """http-api.md "Run states": a newer run takes its place, and what the older one left in the queue counts for nothing."""
+def test_what_a_stopped_run_left_in_the_queue_counts_for_nothing_beside_a_newer_one(world: World) -> None:
+    """The newer run takes its place; the older one can be resumed afterwards (http-api.md abandons interrupted runs only)."""
     old = world.start()
     world.plan()
     assert world.stop().status is RunStatus.STOPPED
     new = world.start(RunOptions(ids=world.ids(3)))
-    assert world.status(old.run_id) is RunStatus.ABANDONED
+    assert world.status(old.run_id) is RunStatus.STOPPED
     assert new.fence > old.fence
     world.plan()
     world.work()
-    assert (world.status(old.run_id), world.status(new.run_id)) == (RunStatus.ABANDONED, RunStatus.COMPLETED)
+    assert (world.status(old.run_id), world.status(new.run_id)) == (RunStatus.STOPPED, RunStatus.COMPLETED)
     assert (world.summary(old.run_id).result.seen, world.summary(new.run_id).result.sent) == (0, 3)
 
 

@@ -15,6 +15,7 @@ from shared.bulk.http.tasks import worker_answer
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import RunOptions, RunStatus
+from shared.bulk.work import MOST_ATTEMPTS
 from shared.local.cloudevent import message_published
 
 BINARY = {
@@ -129,7 +130,10 @@ def _worker(world: World, method: str, path: str, body: bytes = b"", headers: di
 def test_what_the_queue_gave_up_on_is_recorded_through_the_worker(world: World) -> None:
     """flows.md: it comes back through the table of the dead."""
     run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
-    event = message_published(Topic.WORK, "1", msgspec.json.encode(message), world.clock())
+    now = world.clock()
+    for number in range(MOST_ATTEMPTS):
+        world.store.take(run.run_id, run.fence, message.batch_id, f"dead-{number}", now, now)
+    event = message_published(Topic.WORK, "1", msgspec.json.encode(message), now)
     assert _worker(world, "POST", "/dead", event.body, event.headers).status == 204
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
     unknown = message_published(Topic.WORK, "2", msgspec.json.encode(WorkMessage("nobody", 1, "b")), world.clock())

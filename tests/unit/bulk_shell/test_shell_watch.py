@@ -47,7 +47,7 @@ def _cause(call: Any) -> Interrupted.Cause:
 
 def _taken(world: World, run: Run) -> Batch:
     now = world.clock()
-    taken = world.store.take(run.run_id, run.fence, "000-000001", "a", now, now + timedelta(seconds=90))
+    taken = world.store.take(run.run_id, run.fence, "000-000001", "a", now, now + timedelta(seconds=180))
     assert isinstance(taken, Batch)
     return taken
 
@@ -87,7 +87,7 @@ def test_work_ends_when_the_run_is_to_stop(world: World) -> None:
     world.stop()
     assert world.status(run.run_id) is RunStatus.STOPPING
     assert _cause(watch.look) is Interrupted.Cause.STOP
-    world.clock.forward(91)
+    world.clock.forward(181)
     finish_check(world.app, run.run_id)
     assert world.status(run.run_id) is RunStatus.STOPPED
     assert _cause(watch.look) is Interrupted.Cause.SUPERSEDED
@@ -118,7 +118,7 @@ def test_a_worker_extends_its_batch_s_lease_after_a_third_of_it(world: World) ->
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
     batch, seconds = _taken(world, run), Seconds()
     watch = RunWatch(world.app, run.run_id, run.fence, batch, "a", monotonic=seconds)
-    seconds.now += 29
+    seconds.now += 59
     watch.look()
     assert world.batches(run.run_id)[0].lease_until == batch.lease_until
     world.clock.forward(31)
@@ -134,11 +134,11 @@ def test_a_worker_whose_batch_was_taken_over_learns_of_it(world: World) -> None:
     """It must not go on with what belongs to somebody else."""
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
     batch, seconds = _taken(world, run), Seconds()
-    world.clock.forward(91)
+    world.clock.forward(181)
     now = world.clock()
-    world.store.take(run.run_id, run.fence, batch.batch_id, "b", now, now + timedelta(seconds=90))
+    world.store.take(run.run_id, run.fence, batch.batch_id, "b", now, now + timedelta(seconds=180))
     watch = RunWatch(world.app, run.run_id, run.fence, batch, "a", monotonic=seconds)
-    seconds.now += 31
+    seconds.now += 61
     with pytest.raises(StaleWrite):
         watch.look()
 
@@ -244,7 +244,7 @@ def test_the_first_reason_to_halt_is_kept(world: World) -> None:
     stop_run(world.app, run.run_id, halt_reason="the first")
     stop_run(world.app, run.run_id, halt_reason="the second")
     world.stop()
-    world.clock.forward(91)
+    world.clock.forward(181)
     finish_check(world.app, run.run_id)
     assert (world.status(run.run_id), world.run(run.run_id).halt_reason) == (RunStatus.HALTED, "the first")
     assert stop_run(world.app, run.run_id) is None

@@ -8,8 +8,8 @@ from shell_world import CUSTOMERS, IMPORT, SAME_EMAIL, Thread, World, task
 
 from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import Topic
-from shared.bulk.records import Batch, BatchStatus, RunOptions, RunStatus
-from shared.bulk.work import MOST_ATTEMPTS, fail_batch, work_batch
+from shared.bulk.records import Batch, BatchStatus, Run, RunOptions, RunStatus
+from shared.bulk.work import ATTEMPTS_USED_UP, MOST_ATTEMPTS, give_up_batch, work_batch
 from shared.errors import HostDown, RateLimited, StaleWrite, TransientError
 
 FIRST = "000-000001"
@@ -23,6 +23,13 @@ def _work(world: World, message: WorkMessage, owner: str = "a", budget_s: float 
 def _batch(world: World, run_id: str) -> Batch:
     (batch,) = world.batches(run_id)
     return batch
+
+
+def _die_often(world: World, run: Run, batch_id: str) -> None:
+    """Take the batch as often as is allowed, without an end."""
+    now = world.clock()
+    for number in range(MOST_ATTEMPTS):
+        world.store.take(run.run_id, run.fence, batch_id, f"dead-{number}", now, now)
 
 
 def test_an_import_brings_every_customer_over_and_accounts_for_each(world: World) -> None:
@@ -57,7 +64,7 @@ def test_a_batch_that_somebody_works_on_is_left_to_him(world: World) -> None:
     with pytest.raises(TransientError):
         _work(world, message, "b")
     with pytest.raises(TransientError):
-        fail_batch(world.app, message, "b")
+        give_up_batch(world.app, message, "b")
     assert _batch(world, run.run_id).owner == "a"
     assert world.requests() == 0
 
@@ -68,7 +75,7 @@ def test_a_worker_that_outlived_its_lease_cannot_write(world: World) -> None:
     world.klaviyo_fails(kind="delay", seconds=2.5, first=1, path="/api/profile-bulk-import-jobs")
     slow = Thread(lambda: _work(world, message, "slow"))
     world.klaviyo_holds_a_request()
-    world.clock.forward(91)
+    world.clock.forward(181)
     _work(world, message, "quick")
     assert world.status(run.run_id) is RunStatus.COMPLETED
     assert isinstance(slow.join(), TransientError)
@@ -183,7 +190,8 @@ def test_a_batch_of_a_scan_that_was_given_up_is_retried_in_full_with_the_run_s_f
     first, *_, last = world.ids(40)
     run, messages = world.planned(RunOptions(start_id=first))
     for message in messages:
-        fail_batch(world.app, message, "queue")
+        _die_often(world, run, message.batch_id)
+        give_up_batch(world.app, message, "queue")
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
     again = world.retry(run.run_id)
     world.plan()
@@ -195,21 +203,30 @@ def test_a_batch_of_a_scan_that_was_given_up_is_retried_in_full_with_the_run_s_f
 def test_a_batch_whose_worker_died_each_time_is_recorded_as_failed(world: World) -> None:
     """The queue gave its message up; its items are accounted for, and the run ends."""
     run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
-    fail_batch(world.app, message, "queue")
-    fail_batch(world.app, message, "queue-again")
+    _die_often(world, run, message.batch_id)
+    give_up_batch(world.app, message, "queue")
+    give_up_batch(world.app, message, "queue-again")
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
-    assert world.summary(run.run_id).result.failed == {"worker_died": 5}
+    assert world.summary(run.run_id).result.failed == {ATTEMPTS_USED_UP: 5}
     assert (world.summary(run.run_id).result.seen, world.requests()) == (5, 0)
+
+
+def test_a_message_given_up_during_an_outage_is_queued_anew(world: World) -> None:
+    """A hundred deliveries to a host that was down say nothing about the batch: it is worked once the host is back."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
+    give_up_batch(world.app, message, "queue")
+    assert (_batch(world, run.run_id).status, _batch(world, run.run_id).attempts) == (BatchStatus.QUEUED, 0)
+    world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+    assert world.summary(run.run_id).result.sent == 5
 
 
 def test_a_worker_that_dies_eight_times_is_not_given_the_batch_a_ninth_time(world: World) -> None:
     """Its deaths are attempts, too, also where the queue has patience for more."""
     run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
-    now = world.clock()
-    for number in range(MOST_ATTEMPTS):
-        world.store.take(run.run_id, run.fence, FIRST, f"dead-{number}", now, now)
+    _die_often(world, run, FIRST)
     _work(world, message)
-    assert world.summary(run.run_id).result.failed == {"worker_died": 5}
+    assert world.summary(run.run_id).result.failed == {ATTEMPTS_USED_UP: 5}
     assert (world.status(run.run_id), world.requests()) == (RunStatus.COMPLETED_WITH_ERRORS, 0)
 
 
@@ -236,15 +253,16 @@ def test_a_deadline_in_the_middle_keeps_what_is_done_and_the_next_delivery_does_
     assert set(world.klaviyo()["effects"]) == {"profile_created"}, "what was done must not be sent again"
 
 
-def test_a_deadline_before_anything_was_done_counts_as_an_attempt(world: World) -> None:
-    """A batch that never gets on must end some day."""
+def test_a_delivery_that_found_no_place_to_begin_in_counts_for_nothing(world: World) -> None:
+    """However often a batch waits behind others until its time is over, it is worked in the end."""
     run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS + 2):
         with pytest.raises(TransientError):
             _work(world, message, budget_s=0.0)
-    _work(world, message, budget_s=0.0)
-    assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
-    assert world.summary(run.run_id).result.seen == 5
+    assert _batch(world, run.run_id).attempts == 0
+    _work(world, message)
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+    assert world.summary(run.run_id).result.sent == 5
 
 
 def test_a_customer_that_cannot_be_read_fails_alone_with_the_place_in_it(world: World) -> None:

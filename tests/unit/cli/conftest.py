@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_run import Run
 from fake_import_api import FakeImportApi, fake_import_api
 from typer.testing import CliRunner, Result
 
 from shared.cli.app import app
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture

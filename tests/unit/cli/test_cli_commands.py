@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import Run
+from cli_run import Run
 from fake_import_api import RUN_ID, FakeImportApi, status
 from typer.core import TyperGroup
 

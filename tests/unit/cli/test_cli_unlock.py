@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from conftest import Run
+from cli_run import Run
 from typer.testing import Result
 
 RUN_ID = "0198c2f0-0000-7000-8000-000000000001"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
+from cli_run import Run
 from fake_import_api import RUN_ID, FakeImportApi, status
 from rich.console import Console
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -289,18 +290,22 @@ def test_a_date_that_is_none_changes_nothing(project: FakeProject) -> None:
     assert client.server_time() is None
 
 
-def test_every_request_is_counted_by_operation_and_status(project: FakeProject) -> None:
-    """Without ids; no answer counts as status 0."""
+def test_every_repetition_is_told_in_the_log(project: FakeProject, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was asked, why again, and after how long; without ids, and nothing where all goes well."""
     client = project.client()
-    project.script = [httpx.Response(503), httpx.ReadTimeout("x"), _ok(), httpx.Response(200, json={"data": {}})]
+    project.script = [httpx.Response(503), httpx.Response(429, headers={"Retry-After": "3"}), httpx.ReadTimeout("x"), _ok()]
     client.get("customers/0f5f5f5f", budget=project.clock.budget())
-    client.graphql("query { x }", {}, budget=project.clock.budget())
-    assert client.traffic() == {
-        ("GET customers", 503): 1,
-        ("GET customers", 0): 1,
-        ("GET customers", 200): 1,
-        ("POST graphql", 200): 1,
-    }
+    told = capsys.readouterr().err.splitlines()
+    assert [reason for line in told for reason in re.findall(r"reason=(\w+)", line)] == ["host_down", "rate_limited", "host_down"]
+    for line in told:
+        assert "commercetools is asked again" in line
+        assert {"method=GET", "endpoint=customers"} <= set(line.split())
+    waits_s = [float(wait) for line in told for wait in re.findall(r"wait_s=([\d.]+)", line)]
+    assert sum(waits_s) == pytest.approx(sum(project.clock.slept), abs=0.02)
+    project.script = [_ok()]
+    client.get("customers/0f5f5f5f", budget=project.clock.budget())
+    assert "0f5f5f5f" not in "".join(told)
+    assert capsys.readouterr().err == ""
 
 
 def test_no_error_refers_to_the_request_or_quotes_an_answer(project: FakeProject, caplog: pytest.LogCaptureFixture) -> None:

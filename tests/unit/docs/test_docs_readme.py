@@ -34,10 +34,17 @@ def test_the_demos_output_names_reasons_that_exist() -> None:
 
 
 def test_the_tree_is_that_of_the_repository() -> None:
-    """Every folder that is shown exists, and no folder of code is missing."""
-    assert _shown_folders() == _folders(ROOT) | {
-        f"{parent}/{name}" for parent in ("functions", "shared", "shared/bulk", "sandbox") for name in _folders(ROOT / parent)
+    """Every folder and single module that is shown exists, and none is missing."""
+    folders = {
+        f"{parent}/{name}/" for parent in ("functions", "shared", "shared/bulk", "sandbox") for name in _folders(ROOT / parent)
     }
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for parent in (ROOT, ROOT / "functions", ROOT / "shared")
+        for path in parent.glob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert _shown() == {f"{name}/" for name in _folders(ROOT)} | folders | modules
 
 
 def test_what_is_missing_is_said() -> None:
@@ -60,14 +67,15 @@ def _folders(parent: Path) -> set[str]:
     }
 
 
-def _shown_folders() -> set[str]:
-    block = re.search(r"^```\n(functions/ .*?)^```", README.text, re.MULTILINE | re.DOTALL)
+def _shown() -> set[str]:
+    """Paths from the root; a folder ends in a slash."""
+    block = re.search(r"^```\n(main\.py .*?)^```", README.text, re.MULTILINE | re.DOTALL)
     assert block
     shown: set[str] = set()
     parents: list[str] = []
     for line in block[1].splitlines():
-        indent, name = re.match(r"( *)([a-z_]+)/ ", line).groups()  # type: ignore[union-attr] # a line that is none fails the test
+        indent, name = re.match(r"( *)([a-z_]+(?:/|\.py)) ", line).groups()  # type: ignore[union-attr] # a line that is none fails the test
         depth = len(indent) // 2
         parents = [*parents[:depth], name]
-        shown.add("/".join(parents))
+        shown.add("".join(parents))
     return shown

@@ -10,7 +10,9 @@ import msgspec
 from docs_pages import ROOT, page
 from starlette.routing import Route
 
+from sandbox.commercetools.__main__ import _SIZED as SIZED
 from sandbox.commercetools.control import control_routes as commercetools_routes
+from sandbox.commercetools.kinds import KINDS
 from sandbox.commercetools.project import Project
 from sandbox.commercetools.settings import SandboxSettings
 from sandbox.faults import FaultKind, FaultPlan, FaultRule, LatencyProfile, fault_routes
@@ -42,6 +44,18 @@ def test_every_control_route_of_commercetools_is_named() -> None:
     routes = _served(commercetools_routes(Project(SandboxSettings(), lambda: 0.0)))
     named = _named("The simulated commercetools") | {("PATCH", "/_sandbox/customers/{id}")}
     assert named == {(method, path.replace("{collection}", "customers")) for method, path in routes}
+
+
+def test_every_collection_and_its_size_is_named() -> None:
+    """The table has exactly the kinds that are served, says which of them GraphQL has, and names every option of a size."""
+    rows = [row for row in PAGE.table("The simulated commercetools") if "/_sandbox" not in row[0]]
+    named = {name: row for row in rows for name in re.findall(r"`([\w-]+)`", row[0])}
+    assert named.keys() == KINDS.keys()
+    for name, row in named.items():
+        by_graphql = row[2] == "yes" or row[2] == f"{name} only"
+        assert by_graphql is bool(KINDS[name].graph_page), name
+    options = {word for row in rows for word in re.findall(r"--[\w-]+", row[1])}
+    assert options == {f"--{name}" for name in (*SIZED, "variants", "lines")}
 
 
 def test_every_fault_is_explained() -> None:
@@ -76,6 +90,7 @@ def test_the_options_in_the_examples_exist() -> None:
     """Every option of a sandbox command stands in the module that reads it."""
     for line in PAGE.commands():
         if (words := line.split())[:2] == ["python", "-m"]:
-            source = (ROOT / words[2].replace(".", "/") / "__main__.py").read_text()
+            module = ROOT / words[2].replace(".", "/")
+            source = (module / "__main__.py" if module.is_dir() else module.with_suffix(".py")).read_text()
             for word in words[3:]:
                 assert not word.startswith("--") or f'"{word}"' in source, line

@@ -6,16 +6,21 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import msgspec
 from starlette.types import ASGIApp
 
+from sandbox.klaviyo import KlaviyoSandboxSettings, create_app
 from shared.budget import Budget
 from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limiter import Limiter
-from shared.klaviyo.profile_rows import ProfileRow, profile_row
+from shared.klaviyo.profile_imports import ProfileImporter
+from shared.klaviyo.profile_rows import Failed, KnownOutcomes, ProfileImportResult, ProfileRow, Sent, profile_row
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.mapping.result import Adjustment
 
 LATENCY_S = 0.1
 
@@ -148,3 +153,45 @@ def customer(number: int, **attributes: object) -> ProfileRow:
     """A row for the `number`-th customer."""
     given = {"external_id": f"customer-{number}", "email": f"customer-{number}@example.com", **attributes}
     return profile_row(f"customer-{number}", msgspec.convert(given, ProfileAttributes))
+
+
+class Sandbox:
+    """A simulated Klaviyo on virtual time, and an importer that talks to it."""
+
+    def __init__(self, **chosen: Any) -> None:
+        self.time = VirtualTime()
+        self.app = create_app(KlaviyoSandboxSettings(**chosen), clock=self.time.monotonic, sleep=self._sleep)
+        self.account = self.app.state.account
+        self.client = client_of(InProcess(self.app, self.time), self.time)
+        self.importer = ProfileImporter(self.client, JobPoller(self.client, monotonic=self.time.monotonic))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.time.sleep(seconds)
+
+    def run(self, rows: list[ProfileRow], seconds: float = 100_000.0, known: KnownOutcomes | None = None) -> ProfileImportResult:
+        return self.importer.import_profiles(rows, self.time.budget(seconds), known)
+
+    def profile(self, number: int) -> Any:
+        return self.account.profiles.by_external_id(f"customer-{number}")
+
+    def requests(self) -> dict[str, int]:
+        return {name: count.requests for name, count in self.client.counters().items()}
+
+
+def failures(result: ProfileImportResult) -> dict[str, Failed]:
+    """The customers that Klaviyo refused."""
+    return {name: outcome for name, outcome in result.outcomes.items() if isinstance(outcome, Failed)}
+
+
+def sent_count(result: ProfileImportResult) -> int:
+    """How many customers Klaviyo has."""
+    return sum(isinstance(outcome, Sent) for outcome in result.outcomes.values())
+
+
+def adjusted(result: ProfileImportResult) -> dict[str, tuple[Adjustment, ...]]:
+    """What was left out of customers that Klaviyo has."""
+    return {
+        name: outcome.adjustments
+        for name, outcome in result.outcomes.items()
+        if isinstance(outcome, Sent) and outcome.adjustments
+    }

@@ -14,7 +14,7 @@ from klaviyo_doubles import Scripted, VirtualTime, client_of, customer, error_bo
 from shared.budget import Budget, budget_of
 from shared.errors import AuthError, HostDown, Interrupted, PermanentError, RateLimited, SyncError, TransientError
 from shared.klaviyo import limits
-from shared.klaviyo.client import EndpointCount, open_klaviyo
+from shared.klaviyo.client import EndpointCount, KlaviyoClient, open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.packing import Body
 from shared.klaviyo.profiles import ProfileAttributes
@@ -182,16 +182,40 @@ def test_timeouts_are_those_of_the_endpoint_cut_to_the_budget() -> None:
     assert (cut["connect"], cut["read"]) == (3.0, 3.0)
 
 
-def test_a_timeout_that_our_own_deadline_cut_short_is_not_the_hosts_fault() -> None:
-    """The work is interrupted; the host may be well."""
+def test_a_host_that_hangs_up_to_our_deadline_is_down() -> None:
+    """Not a byte came in all that was left of the time."""
     time = VirtualTime()
 
     def hang(request: httpx.Request) -> httpx.Response:
         time.sleep(request.extensions["timeout"]["read"])
         raise httpx.ReadTimeout("x")
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(HostDown):
         client_of(hang, time).send(upsert_profile(ROW.encoded), time.budget(10))
+
+
+def test_a_host_that_was_down_before_our_deadline_cut_its_answer_is_down() -> None:
+    """The last failure that there was is told."""
+    time = VirtualTime()
+
+    def late(_: httpx.Request) -> httpx.Response:
+        time.sleep(20)
+        return OK
+
+    script = Scripted([httpx.Response(503), late])
+    with pytest.raises(HostDown):
+        client_of(script, time).send(upsert_profile(ROW.encoded), time.budget(10))
+
+
+def test_a_pause_that_does_not_fit_the_budget_ends_as_rate_limited() -> None:
+    """Also for requests that were never sent: the 429 was another's."""
+    time, script = VirtualTime(), Scripted([httpx.Response(429, headers={"retry-after": "60"})])
+    client = client_of(script, time)
+    for _ in range(2):
+        with pytest.raises(RateLimited) as caught:
+            client.send(upsert_profile(ROW.encoded), time.budget(30))
+        assert caught.value.retry_after_s == 60
+    assert len(script.seen) == 1
 
 
 def test_nothing_is_sent_once_somebody_asked_to_stop() -> None:
@@ -241,50 +265,135 @@ def test_counts_are_those_of_all_threads() -> None:
 
 
 class _Slow(http.server.BaseHTTPRequestHandler):
-    """Announces a long answer and gives one byte each 50 ms."""
+    """Hangs without a byte, or announces a long answer and gives one byte each 50 ms, or answers at once."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, SlowServer)
+        server.connections.add(self.client_address)
+        if server.hangs:
+            server.asked.set()
+            server.go_on.wait(30)
+        body = b'{"data":[]}'
         self.send_response(200)
-        self.send_header("Content-Length", "100000")
+        self.send_header("Content-Length", str(100_000 if server.trickles else len(body)))
         self.end_headers()
         try:
-            for _ in range(200):
+            for _ in range(200 if server.trickles else 0):
                 self.wfile.write(b" ")
                 self.wfile.flush()
+                server.asked.set()
                 real_time.sleep(0.05)
+            self.wfile.write(body)
         except OSError:
-            return
+            server.cut.set()
+            self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
 
 
+class SlowServer(http.server.ThreadingHTTPServer):
+    """A host as slow as a test wants it; `cut` is set when the client hung up in the middle of an answer."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Slow)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.hangs = self.trickles = False
+        self.asked, self.go_on, self.cut = threading.Event(), threading.Event(), threading.Event()
+        self.connections = set[object]()
+
+
 @pytest.fixture
-def slow_server() -> Iterator[str]:
-    """The address of a server that never comes to an end."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def slow_server() -> Iterator[SlowServer]:
+    """A server of its own for each test."""
+    with SlowServer() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.go_on.set()
+        server.shutdown()
+        thread.join()
 
 
-def test_an_answer_that_trickles_in_does_not_outlast_the_budget(slow_server: str) -> None:
-    """Each byte comes in time; the whole does not."""
-    client = open_klaviyo(base_url=slow_server, api_key="k", limiter=Limiter(), user_agent="test", attempts=1)
+def opened(url: str, user_agent: str = "test") -> KlaviyoClient:
+    return open_klaviyo(base_url=url, api_key="k", limiter=Limiter(), user_agent=user_agent, attempts=1)
+
+
+def test_an_answer_that_trickles_in_does_not_outlast_the_budget(slow_server: SlowServer) -> None:
+    """Each byte comes in time; the whole does not. The host is well, only the time was short."""
+    slow_server.trickles = True
+    client = opened(slow_server.url)
     start = real_time.monotonic()
-    with pytest.raises((Interrupted, HostDown)):
+    with pytest.raises(Interrupted) as caught:
         client.send(list_import_jobs(), budget_of(0.4))
+    assert caught.value.cause is Interrupted.Cause.DEADLINE
     assert real_time.monotonic() - start < 3
+    client.close()
+
+
+def stopped_when(asked: threading.Event, cause: Interrupted.Cause) -> Budget:
+    def check_stop() -> None:
+        if asked.is_set():
+            raise Interrupted(cause)
+
+    return budget_of(60, check_stop=check_stop)
+
+
+@pytest.mark.parametrize("cause", [Interrupted.Cause.STOP, Interrupted.Cause.SUPERSEDED])
+@pytest.mark.parametrize("how", ["hangs", "trickles"])
+def test_a_stop_is_noticed_while_the_host_lets_us_wait(slow_server: SlowServer, how: str, cause: Interrupted.Cause) -> None:
+    """Not a byte for a minute, or one now and then: half a second, where reading could take 30."""
+    setattr(slow_server, how, True)
+    client = opened(slow_server.url)
+    start = real_time.monotonic()
+    with pytest.raises(Interrupted) as caught:
+        client.send(list_import_jobs(), stopped_when(slow_server.asked, cause))
+    assert caught.value.cause is cause
+    assert real_time.monotonic() - start < 3
+    client.close()
+
+
+def test_a_connection_that_was_given_up_in_the_middle_of_an_answer_is_closed_and_not_used_again(slow_server: SlowServer) -> None:
+    """The rest of the old answer must not be taken for a new one."""
+    slow_server.trickles = True
+    client = opened(slow_server.url)
+    with pytest.raises(Interrupted):
+        client.send(list_import_jobs(), stopped_when(slow_server.asked, Interrupted.Cause.STOP))
+    assert slow_server.cut.wait(5)
+    slow_server.trickles = False
+    assert client.send(list_import_jobs(), budget_of(5)).data == []
+    assert len(slow_server.connections) == 2
+    client.close()
+
+
+def test_requests_one_after_another_share_a_connection(slow_server: SlowServer) -> None:
+    """Though each is sent by a thread of its own."""
+    client = opened(slow_server.url)
+    for _ in range(5):
+        client.send(list_import_jobs(), budget_of(5))
+    assert len(slow_server.connections) == 1
+    client.close()
+
+
+def test_the_environments_proxies_are_not_used(slow_server: SlowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outbound hosts are the configured ones only: here a proxy that does not exist."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    client = opened(slow_server.url)
+    assert client.send(list_import_jobs(), budget_of(5)).data == []
     client.close()
 
 
 def test_the_opened_client_names_the_product_and_keeps_connections() -> None:
     """One pool per process; a host that does not exist is a host that is down."""
-    client = open_klaviyo(base_url="http://127.0.0.1:1", api_key="k", limiter=Limiter(), user_agent="product/1.0", attempts=1)
+    client = opened("http://127.0.0.1:1", "product/1.0")
     assert client._http.headers["user-agent"] == "product/1.0"
     with pytest.raises(HostDown):
         client.send(list_import_jobs(), budget_of(5))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from klaviyo_doubles import VirtualTime
 
 from shared.budget import Budget
-from shared.errors import Interrupted
+from shared.errors import Host, Interrupted, RateLimited
 from shared.klaviyo import limits
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.limits import Endpoint
@@ -255,16 +255,34 @@ def test_headers_that_make_no_sense_change_nothing() -> None:
     assert send_times(limiter, JOBS, time, 9) == [0] * 9
 
 
-def test_a_wait_that_exceeds_the_budget_ends_at_once() -> None:
-    """Nothing is gained by sleeping up to the deadline; nothing failed either."""
+def test_a_pause_that_exceeds_the_budget_is_told_at_once() -> None:
+    """Nothing is gained by sleeping up to the deadline; and it is the quota that is used up, not the time for the work."""
     time = VirtualTime()
     limiter = Limiter(monotonic=time.monotonic)
     limiter.observe(limiter.acquire(JOBS, time.budget()), 429, {"retry-after": "60"})
     before = time.monotonic()
-    with pytest.raises(Interrupted) as interrupted:
+    with pytest.raises(RateLimited) as limited:
         limiter.acquire(JOBS, time.budget(30))
-    assert interrupted.value.cause is Interrupted.Cause.DEADLINE
+    assert (limited.value.host, limited.value.retry_after_s) == (Host.KLAVIYO, 60)
     assert time.monotonic() == before
+
+
+def test_a_used_up_window_that_outlasts_the_budget_is_told_as_a_pause_is() -> None:
+    """Eight of eight sent: the next place is free when the first is a minute old."""
+    time = VirtualTime()
+    limiter = Limiter(monotonic=time.monotonic)
+    send_times(limiter, SMALL, time, 8)
+    with pytest.raises(RateLimited) as limited:
+        limiter.acquire(SMALL, time.budget(20))
+    assert limited.value.retry_after_s == pytest.approx(29.0)
+
+
+def test_a_deadline_that_has_passed_is_no_fault_of_the_quota() -> None:
+    """The budget is asked first."""
+    time = VirtualTime()
+    with pytest.raises(Interrupted) as interrupted:
+        Limiter(monotonic=time.monotonic).acquire(JOBS, time.budget(0))
+    assert interrupted.value.cause is Interrupted.Cause.DEADLINE
 
 
 def test_a_stop_is_noticed_within_a_second_of_waiting() -> None:

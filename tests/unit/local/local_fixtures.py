@@ -63,10 +63,14 @@ def is_alive(pid: int) -> bool:
 
 @dataclass
 class Server:
-    """An HTTP server that notes what it gets; `status` is its answer, `gate` lets answers go."""
+    """An HTTP server that notes what it gets; `status` is its answer, `gate` lets answers go.
+
+    While it `breaks`, it closes the connection of a request instead of answering, as a server does that dies.
+    """
 
     url: str = ""
     status: int = 204
+    breaks: bool = False
     gate: Event = field(default_factory=Event)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
@@ -82,6 +86,9 @@ def recording_server() -> Any:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             state.gate.wait(10)
+            if state.breaks:
+                self.close_connection = True
+                return
             self.send_response(state.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

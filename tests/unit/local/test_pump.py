@@ -11,6 +11,7 @@ import pytest
 from local_fixtures import Server, eventually, recording_server
 
 from shared.bulk.ports import Topic
+from shared.errors import TransientError
 from shared.local.children import free_port
 from shared.local.pump import Pump, Route, delay_s, loopback_client
 from shared.push import pushed_message
@@ -201,12 +202,53 @@ def test_what_the_queue_gave_up_on_is_reported_to_the_worker(bench: Bench) -> No
     assert (path, pushed_message(headers, body).data) == ("/dead", b"poison")
 
 
-def test_a_dead_plan_message_is_dropped_because_the_run_itself_remembers(bench: Bench) -> None:
-    """Nothing is delivered for it: a resume continues from the run's record."""
+def test_a_dead_plan_message_is_put_into_the_queue_again(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    """A host that is away for hours ends no run: the plan is delivered anew, once, and a warning says so."""
     _bury(bench, Topic.PLAN, b"plan")
     bench.pump(dead_every_s=0.02)
     eventually(lambda: not bench.queue.dead())
-    assert bench.server.requests == []
+    eventually(bench.is_empty)
+    [(path, headers, body)] = bench.server.requests
+    assert (path, pushed_message(headers, body).data) == ("/tasks/plan", b"plan")
+    assert "plan message put into the queue again" in capfd.readouterr().err
+
+
+def test_a_delivery_that_breaks_off_is_told_before_its_message_can_come_back(bench: Bench) -> None:
+    """Whoever frees its batch then cannot take it from a new worker, who gets it only with the message."""
+    told: list[tuple[bytes, int]] = []
+    bench.server.breaks = True
+    bench.queue.publish(Topic.WORK, [b"one"])
+    bench.pump(on_broken_off=lambda body: told.append((body, bench.queue.depth(Topic.WORK).leased)))
+    eventually(lambda: bench.queue.depth(Topic.WORK).delayed == 1)
+    assert told == [(b"one", 1)]
+
+
+def test_a_broken_plan_delivery_frees_nothing(bench: Bench) -> None:
+    """The dispatcher holds no batches."""
+    told: list[bytes] = []
+    bench.server.breaks = True
+    bench.queue.publish(Topic.PLAN, [b"plan"])
+    bench.pump(on_broken_off=told.append)
+    eventually(lambda: bench.queue.depth(Topic.PLAN).delayed == 1)
+    assert told == []
+
+
+@pytest.mark.parametrize("error", [TransientError("the file does not answer"), ValueError("no such message")])
+def test_a_message_comes_back_soon_although_its_batch_could_not_be_freed(
+    bench: Bench, capfd: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    """It is given back at once, not when its lease ends, and the thread goes on delivering."""
+
+    def fail(_body: bytes) -> None:
+        raise error
+
+    bench.server.breaks = True
+    bench.queue.publish(Topic.WORK, [b"one"])
+    bench.pump(on_broken_off=fail)
+    eventually(lambda: bench.queue.depth(Topic.WORK).delayed == 1)
+    bench.server.breaks = False
+    eventually(bench.is_empty)
+    assert "batch of a dead worker not freed, its lease runs out by itself" in capfd.readouterr().err
 
 
 def _bury(bench: Bench, topic: Topic, body: bytes) -> None:

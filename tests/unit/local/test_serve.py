@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ import psutil
 import pytest
 from local_fixtures import TINY_FUNCTION, eventually, is_alive, tiny_function
 
+from shared.bulk.messages import WorkMessage, encoded
 from shared.bulk.ports import Topic
+from shared.bulk.records import Batch, BatchStatus, IdRange, Kind, Run, RunStatus
 from shared.local.children import free_port
 from shared.local.serve import DELIVERIES_PER_WORKER
 from shared.sqlite.database import Database
 from shared.sqlite.queue import SqliteQueue
+from shared.sqlite.run_store import SqliteRunStore
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("tiny_serve.py")
@@ -137,6 +141,34 @@ def test_a_child_that_dies_is_replaced_and_its_message_delivered_again(begin: Be
     assert done["pid"] != first["pid"]
     eventually(lambda: serving.left() == 0)
     assert "bulk_worker ended (signal SIGKILL); starting it again" in serving.err.read_text()
+
+
+def test_the_batch_of_a_worker_that_dies_is_free_at_once(begin: Begin) -> None:
+    """Its lease is not waited for, and no other batch is touched."""
+    serving = begin(seconds=60.0).ready()
+    now = datetime.now(UTC)
+    run = Run(
+        run_id="run-1",
+        kind=Kind.CUSTOMERS,
+        status=RunStatus.RUNNING,
+        fence=1,
+        lease_until=now,
+        started_at=now,
+        updated_at=now,
+        resumed_at=now,
+    )
+    with Database(serving.state_path) as database:
+        store = SqliteRunStore(database)
+        store.create(run, [IdRange(index=0)])
+        batches = [Batch(run_id="run-1", range_index=0, number=number, size=10) for number in (1, 2)]
+        store.record("run-1", 1, IdRange(index=0), IdRange(index=0, planned=2, done=True), batches)
+        for batch in batches:
+            store.take("run-1", 1, batch.batch_id, "worker", now, now + timedelta(hours=1))
+        serving.publish(Topic.WORK, encoded(WorkMessage("run-1", 1, batches[0].batch_id)))
+        [call] = eventually(lambda: serving.calls("bulk_worker", "begun"))
+        os.kill(call["pid"], signal.SIGKILL)
+        [freed] = eventually(lambda: store.batches("run-1", [BatchStatus.QUEUED]))
+        assert freed.batch_id == batches[0].batch_id
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

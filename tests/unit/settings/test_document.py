@@ -1,10 +1,10 @@
 """The configuration document: merged over the defaults, or refused with every problem (configuration.md "The document")."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from vendor_contracts import needs_vendor_contract, vendor_contract
 
 from shared.errors import Problem
 from shared.settings.document import SyncDocument
@@ -12,7 +12,7 @@ from shared.settings.document_check import PROCESSOR_NAMES, check_document
 from shared.settings.nearest import nearest
 from shared.settings.reference import DOCUMENT_MEANINGS, document_defaults
 
-CONTRACT = Path(__file__).parents[3].parent / "shared" / "contracts" / "commercetools-openapi.json"
+CONTRACT = vendor_contract("commercetools-openapi.json")
 
 
 def problems_of(document: object) -> dict[str, str]:
@@ -215,7 +215,7 @@ def test_all_processor_names_of_the_older_product_can_be_disabled() -> None:
     assert document.disabledEvents == [*PROCESSOR_NAMES, "OrderStateChanged", "StandalonePriceCreated"]
 
 
-@pytest.mark.skipif(not CONTRACT.is_file(), reason="the commercetools contract is not beside this repository")
+@needs_vendor_contract(CONTRACT.name)
 def test_no_message_type_of_commercetools_passes_for_a_slip() -> None:
     """Every message type in commercetools' own API description may be disabled."""
     schemas = json.loads(CONTRACT.read_text())["components"]["schemas"]

@@ -27,7 +27,7 @@ from shared.settings import (
     serves_realtime,
 )
 from shared.settings.__main__ import main
-from shared.settings.environment import VARIABLES, Audience
+from shared.settings.environment import KNOWN_NAMES, VARIABLES, Audience
 from shared.settings.reference import document_table, env_example, variables_table
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +39,17 @@ REQUIRED = {
     "CT_API_CLIENT": '{"clientId": "client", "secret": "canary-client-secret"}',
     "KLAVIYO_AUTH_KEY": "pk_canary-klaviyo",
 }
+
+
+def clear_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every variable of the product out of this process's environment."""
+    for name in KNOWN_NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def ours(environ: dict[str, str]) -> dict[str, str]:
+    """The product's variables of an environment."""
+    return {name: value for name, value in environ.items() if name in KNOWN_NAMES}
 
 
 def settings_of(**variables: str) -> Settings:
@@ -84,7 +95,6 @@ def test_the_required_variables_suffice() -> None:
     assert settings.access.local_task_key is None
     assert not settings.on_google_cloud
     assert settings.connect.destination is None
-    assert settings.subscription_env == "connect_dev"
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
@@ -123,7 +133,6 @@ def test_variables_are_read() -> None:
     assert settings.state.workers == 64
     assert settings.connect.destination is SubscriptionDestination.SNS
     assert settings.access.local_task_key == Secret("task-key")
-    assert settings.subscription_env == "connect_prod"
 
 
 @pytest.mark.parametrize(
@@ -409,8 +418,11 @@ def test_the_documentation_has_the_tables_of_the_code() -> None:
     assert document_table() in page
 
 
-def test_the_example_file_is_that_of_the_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_file_is_that_of_the_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`.env.example` is generated, names every variable that people set, and loads once its blanks are filled in."""
+    clear_ours(monkeypatch)
     assert main(["env-example"]) == 0
     printed = capsys.readouterr().out
     assert printed == env_example() == (ROOT / ".env.example").read_text()
@@ -418,16 +430,26 @@ def test_the_example_file_is_that_of_the_code(tmp_path: Path, capsys: pytest.Cap
         assert (f"{variable.name}=" in printed) is (variable.set_by is Audience.PEOPLE)
     path = tmp_path / ".env"
     path.write_text(printed)
-    load({name: value for name, value in environment(path).items() if name in REQUIRED})
+    assert ours(environment(path)).keys() == REQUIRED.keys()
+    load({**ours(environment(path)), **REQUIRED})
+
+
+def test_the_example_file_untouched_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever copies it and fills nothing in is told so, once for every required variable, and not by a 401 later."""
+    clear_ours(monkeypatch)
+    path = tmp_path / ".env"
+    path.write_text(env_example())
+    found = problems_of(ours(environment(path)))
+    assert found == {name: ["still has the example's value; set it to your own"] for name in REQUIRED}
 
 
 def test_the_example_values_are_valid(tmp_path: Path) -> None:
-    """Every line of the example may be switched on as it stands."""
+    """Every line of the example that is commented out may be switched on as it stands."""
     for variable in VARIABLES:
-        if variable.set_by is Audience.PEOPLE and variable.name not in (
-            "BULK_IMPORT_API_KEY",
-            "PUSH_SERVICE_ACCOUNT",
-            "PUSH_AUDIENCE",
+        if (
+            variable.set_by is Audience.PEOPLE
+            and not variable.required
+            and variable.name not in ("BULK_IMPORT_API_KEY", "PUSH_SERVICE_ACCOUNT", "PUSH_AUDIENCE")
         ):
             settings_of(**{variable.name: variable.default or variable.example})
 

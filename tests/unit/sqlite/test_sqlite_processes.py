@@ -190,3 +190,21 @@ def test_a_start_without_other_workers_frees_their_batches(path: Path) -> None:
         again = store.take(RUN.run_id, 1, batch_id(0, 1), "new", NOW, NOW + LEASE)
         assert isinstance(again, Batch)
         assert (again.attempts, again.cursor, again.result) == (3, "item-4", partial)
+
+
+def test_one_batch_of_a_dead_worker_is_freed_and_no_other(path: Path) -> None:
+    """Only the named one, only while it is worked on, and only under the fence that its message had."""
+    with Database(path) as database:
+        store = SqliteRunStore(database)
+        batches = [Batch(run_id=RUN.run_id, range_index=0, number=number, size=10) for number in (1, 2, 3)]
+        store.record(RUN.run_id, 1, IdRange(index=0), IdRange(index=0, planned=3, done=True), batches)
+        for number in (1, 2):
+            store.take(RUN.run_id, 1, batch_id(0, number), "dead", NOW, NOW + LEASE)
+        assert store.free_lease(RUN.run_id, 2, batch_id(0, 1)) == 0
+        assert store.free_lease(RUN.run_id, 1, batch_id(0, 3)) == 0
+        assert store.free_lease(RUN.run_id, 1, batch_id(0, 1)) == 1
+        assert store.free_lease(RUN.run_id, 1, batch_id(0, 1)) == 0
+        again = store.take(RUN.run_id, 1, batch_id(0, 1), "new", NOW, NOW + LEASE)
+        assert isinstance(again, Batch)
+        assert again.attempts == 2
+        assert store.take(RUN.run_id, 1, batch_id(0, 2), "new", NOW, NOW + LEASE) is NotTaken.HELD

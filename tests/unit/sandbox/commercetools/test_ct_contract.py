@@ -1,11 +1,11 @@
 """The simulator's answers and tables against the vendor's own contract."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, build_schema
+from vendor_contracts import needs_vendor_contract, vendor_contract
 
 from sandbox.commercetools import catalog_fields, fields, order_fields
 from sandbox.commercetools.contract import field_names, strict_validator
@@ -13,8 +13,9 @@ from sandbox.commercetools.graphql_schema import SDL
 from sandbox.commercetools.kinds import KINDS
 from sandbox.commercetools.subscriptions import ChangeType, MessageType
 
-CONTRACTS = Path(__file__).parents[5] / "shared" / "contracts"
-pytestmark = pytest.mark.skipif(not CONTRACTS.exists(), reason="the vendor's contracts are not here")
+CONTRACT = vendor_contract("commercetools-openapi.json")
+GRAPHQL = vendor_contract("commercetools-schema.graphql")
+pytestmark = needs_vendor_contract(CONTRACT.name, GRAPHQL.name)
 
 SCHEMAS = {
     "customers": "Customer",
@@ -54,13 +55,13 @@ PARTS = [
 @pytest.fixture(scope="module")
 def document() -> Any:
     """The vendor's OpenAPI document."""
-    return json.loads((CONTRACTS / "commercetools-openapi.json").read_bytes())
+    return json.loads(CONTRACT.read_bytes())
 
 
 @pytest.fixture(scope="module")
 def vendor_graph() -> GraphQLSchema:
     """The vendor's GraphQL schema."""
-    return build_schema((CONTRACTS / "commercetools-schema.graphql").read_text(), assume_valid=True)
+    return build_schema(GRAPHQL.read_text(), assume_valid=True)
 
 
 @pytest.mark.parametrize(

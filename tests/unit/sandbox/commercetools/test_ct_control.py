@@ -159,7 +159,7 @@ def test_it_runs_as_a_process_and_says_where() -> None:
             assert process.stdout is not None
             address = process.stdout.readline().removeprefix("listening on ").strip()
             assert address.startswith("http://127.0.0.1:")
-            with httpx.Client(base_url=address, timeout=10) as client:
+            with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
                 form = {"grant_type": "client_credentials"}
                 token = client.post("/oauth/token", data=form, auth=("sandbox-client", "sandbox-secret"))
                 assert len(token.headers.get_list("date")) == 1

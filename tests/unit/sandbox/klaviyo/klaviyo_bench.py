@@ -3,18 +3,18 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema_rs
 from starlette.applications import Starlette
+from vendor_contracts import vendor_contract
 
 from sandbox.contracts.derive import strict
 from sandbox.klaviyo import KlaviyoSandboxSettings, create_app
 from sandbox.klaviyo.contract import load
 
-VENDOR_DOCUMENT = Path(__file__).parents[5] / "shared" / "contracts" / "klaviyo-openapi.json"
+VENDOR_DOCUMENT = vendor_contract("klaviyo-openapi.json")
 HEADERS = {
     "Authorization": "Klaviyo-API-Key pk_sandbox",
     "revision": "2026-07-15",

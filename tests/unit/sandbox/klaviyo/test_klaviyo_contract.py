@@ -5,13 +5,14 @@ import json
 import jsonschema_rs
 import pytest
 from klaviyo_bench import VENDOR_DOCUMENT, Bench
+from vendor_contracts import needs_vendor_contract
 
 from sandbox.contracts import derive
 from sandbox.klaviyo.contract import load
 from sandbox.klaviyo.handlers import HANDLERS
 from sandbox.klaviyo.limits import BODY_LIMITS
 
-needs_vendor = pytest.mark.skipif(not VENDOR_DOCUMENT.exists(), reason=f"the vendor's document is absent: {VENDOR_DOCUMENT}")
+needs_vendor = needs_vendor_contract(VENDOR_DOCUMENT.name)
 
 
 @needs_vendor

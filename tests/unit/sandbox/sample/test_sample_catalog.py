@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from sandbox.sample import categories, inventory, prices, variants
+from sandbox.sample.heads import head
 from sandbox.sample.kinds import rows, sample_kinds
 from sandbox.sample.money import precise, ratio, times
-from sandbox.sample.products import is_published, product, product_head, projection, published_total
+from sandbox.sample.products import is_published, product, projection, published_total
 from sandbox.sample.scale import DEMO, Scale
 
 KINDS = sample_kinds()
@@ -244,7 +245,7 @@ def test_a_product_depends_on_seed_index_and_scale_only() -> None:
     whole = product(7, 5, 200, DEMO)
     assert whole == product(7, 5, 200, DEMO)
     assert whole["id"] != product(8, 5, 200, DEMO)["id"]
-    assert product_head(7, 5, 200) == {name: whole[name] for name in ("id", "version", "createdAt", "lastModifiedAt")}
+    assert head("product", 7, 5, 200) == {name: whole[name] for name in ("id", "version", "createdAt", "lastModifiedAt")}
 
 
 def test_a_scale_can_fix_the_number_of_variants() -> None:

@@ -1,19 +1,19 @@
 """Generated resources against the vendor's own contract: no unknown field, none missing."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from vendor_contracts import needs_vendor_contract, vendor_contract
 
 from sandbox.commercetools.contract import strict_validator
 from sandbox.sample.kinds import rows, sample_kinds
 from sandbox.sample.products import projection
 from sandbox.sample.scale import Scale
 
-CONTRACT = Path(__file__).parents[5] / "shared" / "contracts" / "commercetools-openapi.json"
-pytestmark = pytest.mark.skipif(not CONTRACT.exists(), reason=f"the vendor's contract {CONTRACT.name} is not here")
+CONTRACT = vendor_contract("commercetools-openapi.json")
+pytestmark = needs_vendor_contract(CONTRACT.name)
 
 SCHEMAS = {
     "customers": "Customer",

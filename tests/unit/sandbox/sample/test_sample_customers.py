@@ -9,7 +9,8 @@ import phonenumbers
 import pytest
 
 from sandbox.sample import words
-from sandbox.sample.customers import customer, customer_head, default_malformed_emails, index_of_key
+from sandbox.sample.customers import customer, default_malformed_emails, index_of_key
+from sandbox.sample.heads import head
 from sandbox.sample.kinds import rows, sample_kinds
 
 SIZE = 3_000
@@ -52,7 +53,7 @@ def test_a_head_is_the_start_of_its_customer() -> None:
     """The cheap head carries the same id, version and times as the whole."""
     for index in range(0, 300, 7):
         whole = customer(7, index, 300)
-        assert customer_head(7, index, 300) == {name: whole[name] for name in customer_head(7, index, 300)}
+        assert head("customer", 7, index, 300) == {name: whole[name] for name in head("customer", 7, index, 300)}
 
 
 def test_all_mail_is_reserved_for_examples(sample: list[dict[str, Any]]) -> None:

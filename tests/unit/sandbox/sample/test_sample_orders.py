@@ -8,8 +8,9 @@ import pytest
 
 from sandbox.sample import orders, payments
 from sandbox.sample.fulfilment import ORDER_STATES, PAYMENT_STATES, SHIPMENT_STATES
+from sandbox.sample.heads import head
 from sandbox.sample.kinds import rows, sample_kinds
-from sandbox.sample.order_plan import order_head, plan
+from sandbox.sample.order_plan import plan
 from sandbox.sample.orders import order
 from sandbox.sample.scale import DEMO, Scale
 
@@ -248,7 +249,7 @@ def test_an_order_depends_on_seed_index_and_scale_only() -> None:
     whole = order(7, 5, 500, DEMO)
     assert whole == order(7, 5, 500, DEMO)
     assert whole["id"] != order(8, 5, 500, DEMO)["id"]
-    assert order_head(7, 5, 500) == {name: whole[name] for name in ("id", "version", "createdAt", "lastModifiedAt")}
+    assert head("order", 7, 5, 500) == {name: whole[name] for name in ("id", "version", "createdAt", "lastModifiedAt")}
     assert plan(7, 5, DEMO).total == whole["totalPrice"]["centAmount"]
 
 

@@ -1,0 +1,10 @@
+"""How the tests of the command line call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from typer.testing import Result
+
+Run = Callable[..., Result]
+"""Takes the command's words, and the environment as keywords."""
