@@ -79,7 +79,7 @@ def test_of_starts_at_once_on_one_server_exactly_one_is_accepted(product: Produc
     runs = HTTP.get(f"{product.url}/runs", timeout=30.0).json()["runs"]
     assert len(runs) == 6
     assert runs[0]["runId"] == run_id
-    assert {run["status"] for run in runs[1:]} == {"abandoned"}
+    assert {run["status"] for run in runs[1:]} == {"stopped"}
 
 
 def test_of_starts_at_once_on_two_servers_of_one_project_exactly_one_is_accepted(product: Product, tmp_path: Path) -> None:
