@@ -3,7 +3,7 @@
 accepted ──> running ──> completed | completed_with_errors
     └───────────┴──────> stopping ──> stopped | halted
 stopped, halted, interrupted ──resume──> running
-stopped, halted, interrupted ──a new start──> abandoned
+interrupted ──a new start──> abandoned
 """
 
 from __future__ import annotations

@@ -102,8 +102,10 @@ def child_environment(spec: ChildSpec) -> dict[str, str]:
     package_root = str(Path(__file__).resolve().parents[2])
     python_path = [package_root, *filter(None, [spec.environment.get("PYTHONPATH")])]
     return {
-        # Batches come and go in many threads; with glibc's arena for each thread their memory would never be used again.
+        # Batches come and go in many threads. With glibc's arena for each thread their memory would never be used again,
+        # and without a fixed threshold the megabytes of a body would stay with the process.
         "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "1048576",
         **{name: value for name, value in spec.environment.items() if name not in _FRAMEWORK_VARIABLES},
         "WORKERS": "1",
         "THREADS": str(spec.threads),
