@@ -123,6 +123,11 @@ def test_a_run_that_nobody_works_on_is_given_up(api: FakeImportApi) -> None:
     assert clock.now >= PATIENCE_S
 
 
+def _hear_ctrl_c() -> None:
+    """A suite that runs in the background has been told to ignore it, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_watching(api: FakeImportApi, folder: Path) -> subprocess.Popen[str]:
     """`ct-klaviyo import customers --watch` as a process of its own, once it shows progress."""
     process = subprocess.Popen(
@@ -132,6 +137,7 @@ def start_watching(api: FakeImportApi, folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_ctrl_c,
     )
     assert process.stdout is not None
     assert "running" in process.stdout.readline()
