@@ -270,6 +270,9 @@ def test_jobs_that_cannot_be_found_are_looked_for_and_then_started_anew(product:
     klaviyo = product.servers.klaviyo.url
     product.environment["WORKERS"] = "2"
     with klaviyo_settings(klaviyo, job_base_s=1.5):
+        # One batch is read later than the others, so that its job is alone in the end and is looked for by its name.
+        late = {"kind": "delay", "seconds": 4.0, "path": "/sandbox/customers", "first": 1}
+        inject(product.servers.commercetools.url, late)
         inject(
             klaviyo,
             {"kind": "status", "status": 404, "endpoint": GET_JOB, "first": misses},
