@@ -39,6 +39,11 @@ def retry_after_s(value: str | None, now: datetime | None = None) -> float | Non
     return max(1.0, seconds) if math.isfinite(seconds) else None
 
 
+def retry_reason(error: TransientError) -> str:
+    """The word for the log line of a retry."""
+    return "rate_limited" if isinstance(error, RateLimited) else "host_down" if isinstance(error, HostDown) else "transient"
+
+
 def wait_s(attempt: int, wish_s: float | None, jitter: float) -> float:
     """Seconds to wait after the `attempt`-th try (1, 2, ...): the host's wish, else full jitter over a doubling ceiling.
 

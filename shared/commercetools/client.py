@@ -19,9 +19,9 @@ from shared.commercetools.exchange import Answer, exchange
 from shared.commercetools.ramp import CEILING, Gate, Load
 from shared.commercetools.token import Token, TokenSource
 from shared.commercetools.verdict import Forbidden, Refusal, VersionConflict, error_of, refusal_of
-from shared.errors import Host, HostDown, RateLimited, TransientError
+from shared.errors import Host, HostDown, TransientError
 from shared.outcomes import PathKind
-from shared.retrying import call_with_retries, retry_after_s
+from shared.retrying import call_with_retries, retry_after_s, retry_reason
 from shared.version import USER_AGENT
 
 __all__ = ["CommercetoolsClient", "Forbidden", "Params", "VersionConflict", "open_commercetools"]
@@ -190,7 +190,7 @@ class CommercetoolsClient:
                 "commercetools is asked again",
                 method=call.method,
                 endpoint=call.endpoint,
-                reason=_reason_of(error),
+                reason=retry_reason(error),
                 wait_s=round(wait_s, 2),
             )
 
@@ -225,10 +225,6 @@ class CommercetoolsClient:
         except ValueError:
             return
         self._seen_date = (seen if seen.tzinfo else seen.replace(tzinfo=UTC), self._monotonic())
-
-
-def _reason_of(error: TransientError) -> str:
-    return "rate_limited" if isinstance(error, RateLimited) else "host_down" if isinstance(error, HostDown) else "transient"
 
 
 def _load(refusal: Refusal | None) -> Load:

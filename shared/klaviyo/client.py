@@ -14,11 +14,11 @@ import msgspec
 from shared import logs
 from shared.background import awaited, in_background
 from shared.budget import Budget
-from shared.errors import Host, HostDown, Interrupted, PermanentError, RateLimited, TransientError
+from shared.errors import Host, HostDown, Interrupted, PermanentError, TransientError
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Request
 from shared.klaviyo.verdicts import error_of
-from shared.retrying import call_with_retries, retry_after_s
+from shared.retrying import call_with_retries, retry_after_s, retry_reason
 
 CONNECT_TIMEOUT_S = 5.0
 ATTEMPTS = 8
@@ -128,7 +128,7 @@ class KlaviyoClient:
             raise PermanentError("body_too_large", host=Host.KLAVIYO, status=413)
 
         def on_retry(error: TransientError, wait_s: float) -> None:
-            _log.warning("klaviyo is asked again", endpoint=endpoint.name, reason=_reason_of(error), wait_s=round(wait_s, 2))
+            _log.warning("klaviyo is asked again", endpoint=endpoint.name, reason=retry_reason(error), wait_s=round(wait_s, 2))
 
         return call_with_retries(
             lambda: self._once(request, budget), budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng
@@ -211,10 +211,6 @@ def open_klaviyo(
         follow_redirects=False,
     )
     return KlaviyoClient(http, api_key, limiter, attempts=attempts)
-
-
-def _reason_of(error: TransientError) -> str:
-    return "rate_limited" if isinstance(error, RateLimited) else "host_down" if isinstance(error, HostDown) else "transient"
 
 
 def _decoded(request: Request[T], body: bytes) -> T:
