@@ -13,6 +13,17 @@ class SkipReason(StrEnum):
     SAME_EMAIL = "same_email_as_newer_customer"
     IDENTIFIER_UNUSABLE = "identifier_unusable"
     GONE = "gone"
+    TEST_NOTIFICATION = "test_notification"
+    UNKNOWN_TYPE = "unknown_type"
+    DISABLED = "disabled"
+    NOT_CONFIGURED = "not_configured"
+    NO_IDENTITY = "no_identity"
+    ORDER_STATE = "order_state"
+    SAME_ORDER_ALREADY_PLACED = "order_has_another_identity"
+    NO_SUCCESSFUL_REFUND = "no_successful_refund"
+    NO_SKU = "no_sku"
+    UNKNOWN_VARIANT = "variant_not_in_klaviyo"
+    UNKNOWN_PROFILE = "profile_not_in_klaviyo"
 
 
 class Adjustment(StrEnum):
@@ -24,6 +35,11 @@ class Adjustment(StrEnum):
     IDENTIFIER_CONFLICT = "identifier_conflict"
     LOCALE_INVALID = "locale_invalid"
     PROPERTY_TRIMMED = "property_trimmed"
+    PRICE_MISSING = "price_missing"
+    STOCK_UNKNOWN = "stock_unknown"
+    VARIANT_WITHOUT_SKU = "variant_without_sku"
+    LOOKUP_FORBIDDEN = "lookup_forbidden"
+    LOOKUP_FAILED = "lookup_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""Klaviyo's catalog objects as we write them (klaviyo.md 1.5, 5.2; contract: the `Catalog*CreateQuery` objects).
+
+Ids are those of commercetools: a product's id, a variant's SKU, a category's id; `compound_id` makes Klaviyo's id of them.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+ID_PREFIX = "$custom:::$default:::"
+
+
+def compound_id(external_id: str) -> str:
+    """Klaviyo's id of an item, variant or category that was written through its API."""
+    return f"{ID_PREFIX}{external_id}"
+
+
+def external_id_of(compound: str) -> str:
+    """The external id in Klaviyo's id."""
+    return compound.removeprefix(ID_PREFIX)
+
+
+class InventoryPolicy(IntEnum):
+    """Whether Klaviyo hides what is out of stock (klaviyo.md 5.2)."""
+
+    TRACKED = 1
+    UNTRACKED = 2
+
+
+class CatalogCategory(msgspec.Struct, frozen=True, kw_only=True):
+    """A category; `name` is its breadcrumb."""
+
+    external_id: str
+    name: str
+
+
+class CatalogStock(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant's stock."""
+
+    inventory_quantity: int
+    inventory_policy: InventoryPolicy
+
+
+class CatalogItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A product; `categories` are external ids and replace all links the item has. None is left out of the request."""
+
+    external_id: str
+    title: str
+    description: str
+    url: str
+    price: Decimal
+    image_full_url: str | None = None
+    custom_metadata: dict[str, Any] = {}
+    published: bool = True
+    categories: tuple[str, ...] = ()
+
+
+class CatalogVariant(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant of a product; `external_id` and `sku` are the SKU, `item_id` the product's external id."""
+
+    external_id: str
+    item_id: str
+    sku: str
+    title: str
+    description: str
+    url: str
+    price: Decimal
+    stock: CatalogStock
+    image_full_url: str | None = None
+    custom_metadata: dict[str, Any] = {}
+    published: bool = True

@@ -1,0 +1,116 @@
+"""A commercetools notification in the Platform format, typed (commercetools.md 1). Pure."""
+
+from __future__ import annotations
+
+import builtins
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from shared.errors import SyncError
+
+T = TypeVar("T")
+
+
+class MalformedNotification(SyncError):
+    """The payload is no notification; `reason` is a short code. Delivering it again would not help."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Change(StrEnum):
+    """A notification that says no more than that a resource has changed."""
+
+    CREATED = "ResourceCreated"
+    UPDATED = "ResourceUpdated"
+    DELETED = "ResourceDeleted"
+
+
+class ResourceReference(msgspec.Struct, frozen=True):
+    """What a notification is about: the type as in the API (`customer`, `inventory-entry`) and the id."""
+
+    typeId: str
+    id: str
+
+
+class UserProvidedIdentifiers(msgspec.Struct, frozen=True):
+    """Of the merchant's own names of the resource, the one we need where the resource itself is gone."""
+
+    sku: str | None = None
+
+
+class PayloadNotIncluded(msgspec.Struct, frozen=True):
+    """In the place of a message's own fields when these were too large: the type, which then stands only here."""
+
+    payloadType: str = ""
+
+
+class _Head(msgspec.Struct, frozen=True):
+    notificationType: str
+    resource: ResourceReference
+    type: str = ""
+    id: str = ""
+    createdAt: str = ""
+    modifiedAt: str = ""
+    resourceUserProvidedIdentifiers: UserProvidedIdentifiers = UserProvidedIdentifiers()
+    payloadNotIncluded: PayloadNotIncluded | None = None
+    dataErasure: bool = False
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """One notification.
+
+    `type` is the message's (`OrderCreated`) or, of a change, the notification type (`ResourceUpdated`). `at` is when it
+    happened, ISO 8601 in UTC. Without `has_payload` the message's own fields were left out by commercetools. `body` is the
+    whole JSON, for `fields`.
+    """
+
+    type: str
+    resource_type: str
+    resource_id: str
+    at: str
+    has_payload: bool = True
+    sku: str | None = None
+    data_erasure: bool = False
+    body: bytes = b"{}"
+
+    def fields(self, wanted: builtins.type[T]) -> T:
+        """The message's own fields as `wanted`. Raises `MalformedNotification`."""
+        try:
+            return msgspec.json.decode(self.body, type=wanted)
+        except msgspec.DecodeError:
+            raise MalformedNotification("unreadable_fields") from None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+def notification_of(body: bytes) -> Notification:
+    """The notification in a Platform payload. Raises `MalformedNotification`."""
+    try:
+        head = _HEAD.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise MalformedNotification("not_a_notification") from None
+    kind = head.type if head.notificationType == "Message" else head.notificationType
+    if head.payloadNotIncluded is not None:
+        kind = head.payloadNotIncluded.payloadType or kind
+    if not kind or not head.resource.typeId or not head.resource.id:
+        raise MalformedNotification("not_a_notification")
+    return Notification(
+        type=kind,
+        resource_type=head.resource.typeId,
+        resource_id=head.resource.id,
+        at=head.createdAt or head.modifiedAt,
+        has_payload=head.payloadNotIncluded is None,
+        sku=head.resourceUserProvidedIdentifiers.sku,
+        data_erasure=head.dataErasure,
+        body=body,
+    )
+
+
+def is_test(notification: Notification) -> bool:
+    """Whether it is what commercetools sends to try a new subscription."""
+    return notification.resource_type == "subscription" and notification.type == Change.CREATED

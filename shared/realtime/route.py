@@ -1,0 +1,78 @@
+"""What one line of the registry says: which notifications, what is read for them, and the pure function that maps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from shared.mapping.choices import Choices
+from shared.mapping.result import Skip, SkipReason
+from shared.realtime.notification import Change, Notification
+from shared.realtime.writes import Mapped
+from shared.settings.document import SyncDocument
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class NoSource(msgspec.Struct, frozen=True):
+    """For notifications that say everything themselves: nothing is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a mapping may know of the present: the time (UTC), for prices that begin and end."""
+
+    now: datetime
+
+
+Result: TypeAlias = Mapped | Skip
+
+
+def _no_types(_document: SyncDocument) -> Sequence[str]:
+    return ()
+
+
+def _no_changes(_document: SyncDocument) -> Sequence[Change]:
+    return ()
+
+
+def _gone(_notification: Notification, _choices: Choices) -> Result:
+    return Skip(SkipReason.GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[S]):
+    """One kind of notification.
+
+    `name` is what `disabledEvents` takes, and the name of its golden folder; `also_disabled_by` are further names that
+    switch it off. `resource_type` as in the notification. `messages` and `changes` are the types that it handles, by the
+    document. `source` says what is read of commercetools. `map` turns that into writes; `is_gone` says what is to be done when
+    the resource does not exist (any more) at the first reading, `vanished` when it was there then and is gone after the
+    writes. With `converges` the source is read again after the writes, until it has not moved (decisions.md 7).
+    """
+
+    name: str
+    resource_type: str
+    source: type[S]
+    map: Callable[[Notification, S, Choices, Moment], Result]
+    summary: str
+    messages: Callable[[SyncDocument], Sequence[str]] = _no_types
+    changes: Callable[[SyncDocument], Sequence[Change]] = _no_changes
+    is_gone: Callable[[Notification, Choices], Result] = _gone
+    vanished: Callable[[Notification, Choices], Result] = _gone
+    converges: bool = False
+    also_disabled_by: tuple[str, ...] = ()
+
+    def handles(self, notification: Notification, document: SyncDocument) -> bool:
+        """Whether the notification is of this kind."""
+        if notification.resource_type != self.resource_type:
+            return False
+        return notification.type in self.messages(document) or notification.type in self.changes(document)
+
+    def disabled(self, notification: Notification, document: SyncDocument) -> bool:
+        """Whether the merchant has switched it off, by a name of this route or by the message type."""
+        return not {self.name, *self.also_disabled_by, notification.type}.isdisjoint(document.disabledEvents)
