@@ -62,7 +62,7 @@ class DiscountedPrice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """A price of a variant, embedded or standalone; times are ISO 8601 in UTC."""
+    """A price of a variant, embedded or standalone; times are ISO 8601 in UTC; `recurrencePolicy`: for subscriptions only."""
 
     value: Money
     country: str | None = None
@@ -71,6 +71,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     validFrom: str | None = None
     validUntil: str | None = None
     discounted: DiscountedPrice | None = None
+    recurrencePolicy: Reference | None = None
 
 
 class StandalonePrice(Price, frozen=True, kw_only=True):
