@@ -8,6 +8,25 @@ from shared.commercetools.catalog import Localized, Money, Price, Reference, Var
 from shared.commercetools.resources import Address, CustomerGroupReference, CustomFields, Resource, StoreKeyReference
 
 
+class DiscountPortion(msgspec.Struct, frozen=True, kw_only=True):
+    """What one cart discount takes off."""
+
+    discountedAmount: Money
+
+
+class DiscountedItemPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What cart discounts make of a price, of one piece or of shipping, and what each of them takes off."""
+
+    includedDiscounts: list[DiscountPortion] = []
+
+
+class DiscountedPriceForQuantity(msgspec.Struct, frozen=True, kw_only=True):
+    """The discounted price of each of so many pieces of a line."""
+
+    quantity: int = 1
+    discountedPrice: DiscountedItemPrice = DiscountedItemPrice()
+
+
 class LineItem(msgspec.Struct, frozen=True, kw_only=True):
     """A product in an order, as it was when it was ordered."""
 
@@ -20,6 +39,7 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     quantity: int = 1
     totalPrice: Money | None = None
+    discountedPricePerQuantity: list[DiscountedPriceForQuantity] = []
 
 
 class CustomLineItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,13 +49,15 @@ class CustomLineItem(msgspec.Struct, frozen=True, kw_only=True):
     name: Localized = {}
     quantity: int = 1
     totalPrice: Money | None = None
+    discountedPricePerQuantity: list[DiscountedPriceForQuantity] = []
 
 
 class TrackingData(msgspec.Struct, frozen=True, kw_only=True):
-    """How a parcel can be followed."""
+    """How a parcel can be followed; one with `isReturn` goes back to the merchant."""
 
     trackingId: str | None = None
     carrier: str | None = None
+    isReturn: bool = False
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +77,7 @@ class ShippingInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How an order, or a part of it, is shipped."""
 
     shippingMethodName: str | None = None
+    discountedPrice: DiscountedItemPrice | None = None
     deliveries: list[Delivery] = []
 
 
@@ -121,6 +144,11 @@ class Order(Resource, frozen=True, kw_only=True):
     completedAt: str | None = None
     paymentInfo: PaymentInfo | None = None
     custom: CustomFields | None = None
+
+    @property
+    def all_lines(self) -> list[LineItem | CustomLineItem]:
+        """The line items, then those that are no product."""
+        return [*self.lineItems, *self.customLineItems]
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):

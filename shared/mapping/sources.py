@@ -33,9 +33,13 @@ class OrderSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaidOrderSource(msgspec.Struct, frozen=True, kw_only=True):
-    """An order with all its payments, in the order in which it names them."""
+    """A payment with the order it belongs to and all payments of that, in the order in which the order names them.
 
-    order: OrderSource
+    Without a successful refund in the payment nobody looks for the order: `order` is None, `payments` empty.
+    """
+
+    payment: Payment
+    order: OrderSource | None = None
     payments: list[Payment] = []
 
 

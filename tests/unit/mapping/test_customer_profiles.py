@@ -17,7 +17,8 @@ from shared.commercetools.resources import (
     StoreKeyReference,
 )
 from shared.klaviyo.profiles import ProfileAttributes
-from shared.mapping.customer import MAX_ATTRIBUTES_BYTES, MAX_NAME_BYTES, MappedProfile, profile_of
+from shared.mapping.customer import MAX_ATTRIBUTES_BYTES, MappedProfile, profile_of
+from shared.mapping.person import MAX_NAME_BYTES
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.settings.document import CustomerRules
 

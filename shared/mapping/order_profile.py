@@ -1,0 +1,52 @@
+"""Who an order's events belong to (mapping.md "Events", envelope)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.commercetools.orders import Order
+from shared.klaviyo.profiles import ProfileAttributes
+from shared.mapping.email import normalised_email
+from shared.mapping.person import (
+    MAX_EMAIL_LENGTH,
+    MAX_EXTERNAL_ID_LENGTH,
+    location_of,
+    person_text,
+    phone_number,
+    usable_identifier,
+)
+from shared.mapping.result import Adjustment, Skip, SkipReason
+
+
+def buyer_of(order: Order, adjustments: set[Adjustment]) -> ProfileAttributes | Skip:
+    """The identifiers of whoever ordered: the customer's id and the order's e-mail, as far as there are any.
+
+    An identifier that Klaviyo cannot store is left out, and counted, when the other one is usable.
+    """
+    email = normalised_email(order.customerEmail)
+    if not order.customerId and email is None:
+        return Skip(SkipReason.NO_IDENTITY)
+    known = order.customerId is not None and usable_identifier(order.customerId, MAX_EXTERNAL_ID_LENGTH)
+    reachable = email is not None and usable_identifier(email, MAX_EMAIL_LENGTH)
+    if not known and not reachable:
+        return Skip(SkipReason.IDENTIFIER_UNUSABLE)
+    if (order.customerId and not known) or (email and not reachable):
+        adjustments.add(Adjustment.IDENTIFIER_UNUSABLE)
+    return ProfileAttributes(external_id=order.customerId if known else None, email=email if reachable else None)
+
+
+def placing_profile(buyer: ProfileAttributes, order: Order, adjustments: set[Adjustment]) -> ProfileAttributes:
+    """The buyer as Placed Order tells of them: with the billing address as location, guests also with names and phone.
+
+    A customer's names and phone are those of the customer, whatever a single order's address says.
+    """
+    address = order.billingAddress
+    located = msgspec.structs.replace(buyer, location=location_of(address, adjustments))
+    if address is None or order.customerId:
+        return located
+    return msgspec.structs.replace(
+        located,
+        phone_number=phone_number(address, adjustments),
+        first_name=person_text(address.firstName, adjustments),
+        last_name=person_text(address.lastName, adjustments),
+    )
