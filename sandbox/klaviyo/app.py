@@ -23,7 +23,7 @@ from sandbox.klaviyo.handlers import HANDLERS
 from sandbox.klaviyo.limits import BODY_LIMITS, BodyLimit
 from sandbox.klaviyo.queries import parse_query
 from sandbox.klaviyo.settings import KlaviyoSandboxSettings
-from sandbox.klaviyo.state import Account, Call
+from sandbox.klaviyo.state import Account, Call, KeptBody
 from sandbox.ledger import Entry
 
 _METHODS: Final = ["GET", "POST", "PATCH", "PUT", "DELETE"]
@@ -118,6 +118,8 @@ async def _respond(account: Account, contract: Contract, request: Request) -> Re
     seq = ledger.next_seq()
     account.backlog.nudge(now)
     body = await request.body()
+    if account.settings.keep_bodies:
+        account.bodies.append(KeptBody(seq, request.url.query, body.decode("utf-8", "replace")))
     endpoint, headers = _UNKNOWN, {}
     identities: Sequence[str] = ()
     try:
@@ -175,7 +177,8 @@ def _admit(account: Account, operation: Operation, now: float) -> dict[str, str]
     if not account.settings.rate_limits:
         return {}
     factor = account.faults.quota_factor(operation.key, operation.method, operation.path)
-    admission = account.windows.admit(operation.key, operation.quota, now, factor)
+    quota = {window: limit * account.settings.quota_times for window, limit in operation.quota.items()}
+    admission = account.windows.admit(operation.key, quota, now, factor)
     if not admission.allowed:
         raise _ThrottledError(admission.headers)
     return admission.headers

@@ -33,7 +33,7 @@ def create(call: Call, kind: Kind) -> Answer:
     try:
         entry = call.account.catalog.create(kind, row, call.now)
     except CatalogError as error:
-        raise _refused(error) from None
+        raise _refused(call, error) from None
     call.effect(f"{kind}_created", entry.external_id)
     return _one(call, kind, entry, 201)
 
@@ -56,7 +56,7 @@ def update(call: Call, kind: Kind) -> Answer:
     try:
         changed = call.account.catalog.update(kind, entry, row, call.now)
     except CatalogError as error:
-        raise _refused(error) from None
+        raise _refused(call, error) from None
     call.effect(f"{kind}_{'updated' if changed else 'unchanged'}", entry.external_id)
     return _one(call, kind, entry, 200)
 
@@ -177,9 +177,13 @@ def _raise_problems(problems: list[Problem]) -> None:
         raise RefusedError(400, problems)
 
 
-def _refused(error: CatalogError) -> RefusedError:
-    code = "duplicate_error" if error.code == "conflict" else error.code
-    return RefusedError(_STATUS[error.code], [Problem(error.detail, f"/data{error.below}", code=code)])
+def _refused(call: Call, error: CatalogError) -> RefusedError:
+    status, code = _STATUS[error.code], error.code
+    if code == "conflict":
+        code = "duplicate_error"
+    elif error.below.startswith("/relationships/") and call.account.settings.missing_link_status == 400:
+        status, code = 400, "invalid"
+    return RefusedError(status, [Problem(error.detail, f"/data{error.below}", code=code)])
 
 
 def _existing(call: Call, kind: Kind) -> Entry:

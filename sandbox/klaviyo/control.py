@@ -21,14 +21,15 @@ _MAX_PAGE: Final = 10_000
 def control_routes(account: Account) -> list[Route]:
     """Routes to look into the account and to steer it.
 
-    GET ledger (`after`, `limit`, `what` = requests or effects), summary, settings, profiles (`external_id`, `email`
-    or `phone_number`); GET profiles/dump, events/dump, catalog/dump stream one JSON object a line; POST reset;
+    GET ledger (`after`, `limit`, `what` = requests or effects), bodies (`after`, a number of the ledger), summary, settings,
+    profiles (`external_id`, `email` or `phone_number`); GET profiles/dump, events/dump, catalog/dump stream one JSON object a line; POST reset;
     POST settings with the settings to change.
     """
     return [
         Route(CONTROL_PREFIX + name, _Endpoint(account, handler), methods=[method])
         for name, method, handler in (
             ("ledger", "GET", _ledger),
+            ("bodies", "GET", _bodies),
             ("summary", "GET", _summary),
             ("profiles", "GET", _profiles),
             ("profiles/dump", "GET", _profiles_dump),
@@ -65,6 +66,12 @@ def _ledger(account: Account, request: Request, _body: bytes) -> Response:
     if request.query_params.get("what") == "effects":
         return _json(list(account.ledger.effects(after, limit)))
     return _json(account.ledger.entries[after : after + limit])
+
+
+def _bodies(account: Account, request: Request, _body: bytes) -> Response:
+    """What the requests said that reached the application, if the settings have it kept."""
+    after = int(request.query_params.get("after", 0))
+    return _json([kept for kept in account.bodies if kept.seq > after])
 
 
 def _summary(account: Account, _request: Request, _body: bytes) -> Response:

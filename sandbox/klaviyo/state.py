@@ -18,6 +18,15 @@ from sandbox.klaviyo.windows import RateWindows
 from sandbox.ledger import Ledger
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBody:
+    """What the request number `seq` of the ledger said: its query as it was written, and its body (UTF-8)."""
+
+    seq: int
+    query: str
+    body: str
+
+
 @dataclass(slots=True)
 class Account:
     """State of one simulator. `clock` gives seconds since the epoch; `settings` may be replaced while it runs."""
@@ -36,6 +45,7 @@ class Account:
     events: Events = field(default_factory=Events)
     mapped_metrics: dict[str, str] = field(default_factory=dict)
     catalog: Catalog = field(default_factory=Catalog)
+    bodies: list[KeptBody] = field(default_factory=list)
 
     def reset(self) -> None:
         """Forget everything but settings, faults and clock."""
@@ -50,6 +60,7 @@ class Account:
         self.events = Events()
         self.mapped_metrics = {}
         self.catalog = Catalog()
+        self.bodies = []
 
     @property
     def match_rules(self) -> MatchRules:

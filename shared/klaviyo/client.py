@@ -16,9 +16,10 @@ from shared.background import awaited, in_background
 from shared.budget import Budget
 from shared.errors import Host, HostDown, Interrupted, PermanentError, TransientError
 from shared.klaviyo.limiter import Limiter
-from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Request
+from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Answer, Request
 from shared.klaviyo.verdicts import error_of
 from shared.retrying import call_with_retries, retry_after_s, retry_reason
+from shared.tls import tls_context
 
 CONNECT_TIMEOUT_S = 5.0
 ATTEMPTS = 8
@@ -91,7 +92,7 @@ class _Exchange:
 class KlaviyoClient:
     """One per process, shared by its threads. `http` has the base URL; `attempts` bounds the tries of one request.
 
-    A request may be sent again after its answer was lost: every request of `requests.py` may run twice (decisions.md 6).
+    A request may be sent again after its answer was lost: every request of this package may run twice (decisions.md 6).
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class KlaviyoClient:
         error = error_of(request.endpoint, answer.status, retry_after_s(answer.headers.get("retry-after")), answer.body)
         if error is not None:
             raise error
-        return _decoded(request, answer.body)
+        return _decoded(request, Answer(answer.status, answer.body))
 
     def _exchange(self, request: Request[Any], budget: Budget) -> _Answer | _NoAnswer:
         """Send once and wait for the whole answer. Raises `Interrupted` for a stop, but not for the deadline."""
@@ -207,16 +208,17 @@ def open_klaviyo(
         base_url=base_url,
         headers={"User-Agent": user_agent},
         trust_env=False,
+        verify=tls_context(),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
         follow_redirects=False,
     )
     return KlaviyoClient(http, api_key, limiter, attempts=attempts)
 
 
-def _decoded(request: Request[T], body: bytes) -> T:
+def _decoded(request: Request[T], answer: Answer) -> T:
     """An unreadable answer of a success is a lost one."""
     try:
-        return request.decode(body)
+        return request.decode(answer)
     except msgspec.DecodeError:
         unreadable = TransientError(f"klaviyo's answer to {request.endpoint.name} cannot be read", host=Host.KLAVIYO)
     raise unreadable

@@ -59,6 +59,31 @@ LIST_IMPORT_JOBS = Endpoint("list_import_jobs", "GET", _JOBS, 10, 150)
 GET_IMPORT_JOB = Endpoint("get_import_job", "GET", f"{_JOBS}/{{id}}", 10, 150, _SINGLE)
 GET_IMPORT_ERRORS = Endpoint("get_import_errors", "GET", f"{_JOBS}/{{id}}/import-errors", 10, 150)
 
+FIND_PROFILES = Endpoint("find_profiles", "GET", "/api/profiles", 75, 750, shared_with_realtime=True)
+ERASE_PROFILE = Endpoint("erase_profile", "POST", "/api/data-privacy-deletion-jobs", 3, 60, shared_with_realtime=True)
+SUPPRESS_PROFILE = Endpoint(
+    "suppress_profile", "POST", "/api/profile-suppression-bulk-create-jobs", 75, 750, shared_with_realtime=True
+)
+
+CREATE_EVENT = Endpoint("create_event", "POST", "/api/events", 350, 3500, shared_with_realtime=True)
+
+_ITEMS, _VARIANTS, _CATEGORIES = "/api/catalog-items", "/api/catalog-variants", "/api/catalog-categories"
+
+CREATE_ITEM = Endpoint("create_item", "POST", _ITEMS, 75, 750, _SINGLE, shared_with_realtime=True)
+"""Its 404 may speak of a category that the item names, so whoever sends it decides what that means."""
+UPDATE_ITEM = Endpoint("update_item", "PATCH", f"{_ITEMS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
+DELETE_ITEM = Endpoint("delete_item", "DELETE", f"{_ITEMS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
+LIST_VARIANTS = Endpoint("list_variants", "GET", f"{_ITEMS}/{{id}}/variants", 350, 3500, _SINGLE, shared_with_realtime=True)
+
+CREATE_VARIANT = Endpoint("create_variant", "POST", _VARIANTS, 75, 750, shared_with_realtime=True)
+UPDATE_VARIANT = Endpoint("update_variant", "PATCH", f"{_VARIANTS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
+DELETE_VARIANT = Endpoint("delete_variant", "DELETE", f"{_VARIANTS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
+
+FIND_CATEGORIES = Endpoint("find_categories", "GET", _CATEGORIES, 350, 3500, shared_with_realtime=True)
+CREATE_CATEGORY = Endpoint("create_category", "POST", _CATEGORIES, 75, 750, shared_with_realtime=True)
+UPDATE_CATEGORY = Endpoint("update_category", "PATCH", f"{_CATEGORIES}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
+DELETE_CATEGORY = Endpoint("delete_category", "DELETE", f"{_CATEGORIES}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
+
 ENDPOINTS = (
     UPSERT_PROFILE,
     PATCH_PROFILE,
@@ -66,6 +91,21 @@ ENDPOINTS = (
     LIST_IMPORT_JOBS,
     GET_IMPORT_JOB,
     GET_IMPORT_ERRORS,
+    FIND_PROFILES,
+    ERASE_PROFILE,
+    SUPPRESS_PROFILE,
+    CREATE_EVENT,
+    CREATE_ITEM,
+    UPDATE_ITEM,
+    DELETE_ITEM,
+    LIST_VARIANTS,
+    CREATE_VARIANT,
+    UPDATE_VARIANT,
+    DELETE_VARIANT,
+    FIND_CATEGORIES,
+    CREATE_CATEGORY,
+    UPDATE_CATEGORY,
+    DELETE_CATEGORY,
 )
 """Every endpoint in use, each with a quota of its own."""
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from shared.klaviyo.profile_requests import decode_profile, encode_profile
 from shared.klaviyo.profiles import ProfileAttributes
-from shared.klaviyo.requests import RefusedRow, decode_profile, encode_profile
+from shared.klaviyo.requests import RefusedRow
 from shared.klaviyo.verdicts import IDENTIFIER_FIELDS, Refusal, refusal_of
 from shared.mapping.result import Adjustment
 

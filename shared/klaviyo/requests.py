@@ -1,8 +1,11 @@
-"""Typed requests to Klaviyo: endpoint, path, encoded body and how the answer is read. Pure (klaviyo.md 1.5)."""
+"""Typed requests to Klaviyo: endpoint, path, encoded body and how the answer is read. Pure (klaviyo.md 1.5).
+
+Here is what all of them have in common, and the bulk import; the others are in the `*_requests` modules, by area.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +15,6 @@ import msgspec
 from shared.klaviyo import limits
 from shared.klaviyo.limits import Endpoint
 from shared.klaviyo.packing import Body, Envelope
-from shared.klaviyo.profiles import ProfileAttributes
 
 REVISION = "2026-07-15"
 """The API revision that all endpoints, limits and bodies are written for (decisions.md 8)."""
@@ -25,18 +27,26 @@ PROFILE_IMPORT = Envelope(
 )
 
 _JOB_FIELDS = ("fields[profile-bulk-import-job]", "status,total_count,failed_count")
-_PAGE_SIZE = ("page[size]", "100")
+PAGE_SIZE = ("page[size]", "100")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A success: its status (200 to 299) and its body as it arrived."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """One call. `decode` reads the body of a success and raises `msgspec.DecodeError` when it cannot."""
+    """One call. `decode` reads the answer of a success and raises `msgspec.DecodeError` when it cannot."""
 
     endpoint: Endpoint
     path: str
-    decode: Callable[[bytes], T] = field(repr=False)
+    decode: Callable[[Answer], T] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     query: tuple[tuple[str, str], ...] = ()
 
@@ -102,49 +112,6 @@ class ImportErrorPage(msgspec.Struct, frozen=True):
         return [error.attributes for error in self.data]
 
 
-class _Profile(msgspec.Struct, frozen=True, tag_field="type", tag="profile"):
-    attributes: ProfileAttributes
-
-
-class _IdentifiedProfile(msgspec.Struct, frozen=True, tag_field="type", tag="profile"):
-    id: str
-    attributes: ProfileAttributes
-
-
-class _Document(msgspec.Struct, frozen=True):
-    data: _IdentifiedProfile
-
-
-_encode = msgspec.json.Encoder().encode
-_decode_job = msgspec.json.Decoder(_JobAnswer).decode
-_decode_jobs = msgspec.json.Decoder(JobPage).decode
-_decode_import_errors = msgspec.json.Decoder(ImportErrorPage).decode
-
-
-_decode_profile = msgspec.json.Decoder(_Profile).decode
-
-
-def encode_profile(attributes: ProfileAttributes) -> bytes:
-    """A profile as a row of a bulk body, and as the `data` of a single request."""
-    return _encode(_Profile(attributes))
-
-
-def decode_profile(row: bytes) -> ProfileAttributes:
-    """The profile that `encode_profile` made a row of."""
-    return _decode_profile(row).attributes
-
-
-def upsert_profile(row: bytes) -> Request[None]:
-    """Create the profile that `encode_profile` made, or update the one that its identifiers name."""
-    return Request(limits.UPSERT_PROFILE, limits.UPSERT_PROFILE.path, _nothing, b"".join((b'{"data":', row, b"}")))
-
-
-def patch_profile(profile_id: str, attributes: ProfileAttributes) -> Request[None]:
-    """Update the profile with Klaviyo's id `profile_id`; what is left out stays as it is."""
-    body = _encode(_Document(_IdentifiedProfile(profile_id, attributes)))
-    return Request(limits.PATCH_PROFILE, limits.PATCH_PROFILE.path_of(profile_id), _nothing, body)
-
-
 def start_profile_import(body: Body) -> Request[Job]:
     """Start a bulk job that upserts the body's profiles; the answer names the job."""
     endpoint = limits.IMPORT_PROFILES
@@ -160,14 +127,14 @@ def get_import_job(job_id: str) -> Request[Job]:
 def list_import_jobs() -> Request[JobPage]:
     """The account's 100 newest jobs, whatever their state."""
     endpoint = limits.LIST_IMPORT_JOBS
-    return Request(endpoint, endpoint.path, _decode_jobs, query=(_JOB_FIELDS, ("sort", "-created_at"), _PAGE_SIZE))
+    return Request(endpoint, endpoint.path, _jobs, query=(_JOB_FIELDS, ("sort", "-created_at"), PAGE_SIZE))
 
 
 def get_import_errors(job_id: str, cursor: str | None = None) -> Request[ImportErrorPage]:
     """A page of up to 100 rows that a complete job refused; `cursor` as `next_cursor` gave it."""
     endpoint = limits.GET_IMPORT_ERRORS
-    query = (_PAGE_SIZE,) if cursor is None else (_PAGE_SIZE, ("page[cursor]", cursor))
-    return Request(endpoint, endpoint.path_of(job_id), _decode_import_errors, query=query)
+    query = (PAGE_SIZE,) if cursor is None else (PAGE_SIZE, ("page[cursor]", cursor))
+    return Request(endpoint, endpoint.path_of(job_id), _import_errors, query=query)
 
 
 def next_cursor(links: Links) -> str | None:
@@ -176,9 +143,36 @@ def next_cursor(links: Links) -> str | None:
     return found[0] if found else None
 
 
-def _job(body: bytes) -> Job:
-    return _decode_job(body).data
+def quoted(text: str) -> str:
+    """A text as a value of a filter: in double quotes, its own quotes and backslashes escaped."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
-def _nothing(_body: bytes) -> None:
+def equals(name: str, value: str) -> tuple[str, str]:
+    """The query parameter that asks for what has exactly this value."""
+    return ("filter", f"equals({name},{quoted(value)})")
+
+
+def any_of(name: str, values: Iterable[str]) -> tuple[str, str]:
+    """The query parameter that asks for what has one of these values."""
+    return ("filter", f"any({name},[{','.join(map(quoted, values))}])")
+
+
+def body_as(kind: type[T]) -> Callable[[Answer], T]:
+    """Reads an answer's JSON body."""
+    decode = msgspec.json.Decoder(kind).decode
+    return lambda answer: decode(answer.body)
+
+
+def nothing(_answer: Answer) -> None:
     """For answers whose body does not matter or is not there."""
+
+
+_job_answer = body_as(_JobAnswer)
+_jobs = body_as(JobPage)
+_import_errors = body_as(ImportErrorPage)
+
+
+def _job(answer: Answer) -> Job:
+    return _job_answer(answer).data

@@ -110,6 +110,27 @@ def error_of(endpoint: Endpoint, status: int, retry_after_s: float | None, body:
             return Refused(refusals_of(body), status=status)
 
 
+def is_missing(error: PermanentError) -> bool:
+    """404: what the path of a PATCH, DELETE or GET names is not there."""
+    return error.status == 404
+
+
+def is_taken(error: PermanentError) -> bool:
+    """409: what a POST was to create is there already."""
+    return error.status == 409
+
+
+def names_only_the_phone(error: PermanentError) -> bool:
+    """Whether every entry of a refusal points at the person's phone, and there is one."""
+    return isinstance(error, Refused) and bool(error.refusals) and all(entry.field == PHONE_FIELD for entry in error.refusals)
+
+
+def names_link(error: PermanentError, relationship: str) -> bool:
+    """Whether a refusal points at what the body links to by `relationship` (`categories`, `item`)."""
+    whole = f"/data/relationships/{relationship}"
+    return isinstance(error, Refused) and any(f"{entry.pointer}/".startswith(f"{whole}/") for entry in error.refusals)
+
+
 def _matched(pattern: re.Pattern[str], value: object) -> str | None:
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
 

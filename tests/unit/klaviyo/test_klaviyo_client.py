@@ -17,6 +17,7 @@ from shared.klaviyo import limits
 from shared.klaviyo.client import EndpointCount, KlaviyoClient, open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.packing import Body
+from shared.klaviyo.profile_requests import patch_profile, upsert_profile
 from shared.klaviyo.profiles import ProfileAttributes
 from shared.klaviyo.requests import (
     PROFILE_IMPORT,
@@ -25,9 +26,7 @@ from shared.klaviyo.requests import (
     get_import_job,
     list_import_jobs,
     next_cursor,
-    patch_profile,
     start_profile_import,
-    upsert_profile,
 )
 from shared.klaviyo.verdicts import Conflict, Refused
 

@@ -1,0 +1,236 @@
+"""Requests that concern items, variants and categories of the catalog, one at a time. Pure (klaviyo.md 1.5).
+
+Each kind has a row for creating and one for updating, `encode_new_...` and `encode_...`: the `data` of a single request,
+and a row of a bulk body. Ids are external ones; paths and bodies have Klaviyo's compound ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from shared.klaviyo import limits
+from shared.klaviyo.catalog import (
+    CatalogCategory,
+    CatalogItem,
+    CatalogStock,
+    CatalogVariant,
+    compound_id,
+    external_id_of,
+)
+from shared.klaviyo.limits import Endpoint
+from shared.klaviyo.requests import PAGE_SIZE, Answer, Links, Request, any_of, body_as, nothing
+
+CATEGORIES_PER_REQUEST = 50
+"""How many categories one look-up asks for: a compound id takes 82 bytes of the URL, of which 8 KB pass everywhere."""
+
+_Kind = Literal["catalog-item", "catalog-variant", "catalog-category"]
+_NEW: dict[str, Any] = {"integration_type": "$custom", "catalog_type": "$default"}
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    id: str
+
+
+class VariantPage(msgspec.Struct, frozen=True):
+    """A page of an item's variants."""
+
+    data: list[_Shown]
+    links: Links = Links()
+
+    @property
+    def skus(self) -> list[str]:
+        """The external ids of the page's variants."""
+        return [external_id_of(variant.id) for variant in self.data]
+
+
+class _CategoryAttributes(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+class _Category(msgspec.Struct, frozen=True):
+    id: str
+    attributes: _CategoryAttributes = _CategoryAttributes()
+
+
+class _CategoryPage(msgspec.Struct, frozen=True):
+    data: list[_Category]
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_variants = body_as(VariantPage)
+_category_page = body_as(_CategoryPage)
+
+
+def encode_new_item(item: CatalogItem) -> bytes:
+    """An item as a row that creates it, with its links to categories."""
+    return _row("catalog-item", None, {"external_id": item.external_id, **_NEW, **_item(item)}, _links(item))
+
+
+def encode_item(item: CatalogItem) -> bytes:
+    """An item as a row that updates it; the links are always named, so that those it has lost are cleared."""
+    return _row("catalog-item", item.external_id, _item(item), _links(item))
+
+
+def encode_new_variant(variant: CatalogVariant) -> bytes:
+    """A variant as a row that creates it under its item."""
+    attributes = {"external_id": variant.external_id, **_NEW, **_variant(variant)}
+    return _row("catalog-variant", None, attributes, {"item": {"data": _reference("catalog-item", variant.item_id)}})
+
+
+def encode_variant(variant: CatalogVariant) -> bytes:
+    """A variant as a row that updates it; it stays under its item, Klaviyo cannot move it."""
+    return _row("catalog-variant", variant.external_id, _variant(variant))
+
+
+def encode_new_category(category: CatalogCategory) -> bytes:
+    """A category as a row that creates it."""
+    return _row("catalog-category", None, {"external_id": category.external_id, **_NEW, "name": category.name})
+
+
+def encode_category(category: CatalogCategory) -> bytes:
+    """A category as a row that renames it."""
+    return _row("catalog-category", category.external_id, {"name": category.name})
+
+
+def create_item(item: CatalogItem) -> Request[None]:
+    """Create an item; 409 when there is one."""
+    return _post(limits.CREATE_ITEM, encode_new_item(item))
+
+
+def update_item(item: CatalogItem) -> Request[None]:
+    """Update an item; 404 when there is none."""
+    return _patch(limits.UPDATE_ITEM, item.external_id, encode_item(item))
+
+
+def hide_item(item_id: str) -> Request[None]:
+    """Leave an item as it is, but not published."""
+    return _patch(limits.UPDATE_ITEM, item_id, _row("catalog-item", item_id, {"published": False}))
+
+
+def delete_item(item_id: str) -> Request[None]:
+    """Delete an item; 404 when there is none."""
+    return _delete(limits.DELETE_ITEM, item_id)
+
+
+def list_variants(item_id: str, cursor: str | None = None) -> Request[VariantPage]:
+    """A page of up to 100 variants of an item, ids only; 404 when there is no such item. `cursor` as `next_cursor` gave it."""
+    fields = ("fields[catalog-variant]", "id")
+    query = (fields, PAGE_SIZE) if cursor is None else (fields, PAGE_SIZE, ("page[cursor]", cursor))
+    return Request(limits.LIST_VARIANTS, limits.LIST_VARIANTS.path_of(compound_id(item_id)), _variants, query=query)
+
+
+def create_variant(variant: CatalogVariant) -> Request[None]:
+    """Create a variant; 409 when there is one of this SKU under any item."""
+    return _post(limits.CREATE_VARIANT, encode_new_variant(variant))
+
+
+def update_variant(variant: CatalogVariant) -> Request[None]:
+    """Update a variant; 404 when there is none."""
+    return _patch(limits.UPDATE_VARIANT, variant.external_id, encode_variant(variant))
+
+
+def set_stock(sku: str, stock: CatalogStock) -> Request[None]:
+    """Update a variant's stock and nothing else; 404 when there is no such variant."""
+    return _patch(limits.UPDATE_VARIANT, sku, _row("catalog-variant", sku, _stock(stock)))
+
+
+def hide_variant(sku: str) -> Request[None]:
+    """Leave a variant as it is, but not published."""
+    return _patch(limits.UPDATE_VARIANT, sku, _row("catalog-variant", sku, {"published": False}))
+
+
+def delete_variant(sku: str) -> Request[None]:
+    """Delete a variant; 404 when there is none."""
+    return _delete(limits.DELETE_VARIANT, sku)
+
+
+def find_categories(category_ids: Sequence[str]) -> Request[dict[str, str]]:
+    """The names of those of up to `CATEGORIES_PER_REQUEST` categories that Klaviyo has, by external id."""
+    query = (any_of("ids", map(compound_id, category_ids)), ("fields[catalog-category]", "name"), PAGE_SIZE)
+    return Request(limits.FIND_CATEGORIES, limits.FIND_CATEGORIES.path, _names, query=query)
+
+
+def create_category(category: CatalogCategory) -> Request[None]:
+    """Create a category; 409 when there is one."""
+    return _post(limits.CREATE_CATEGORY, encode_new_category(category))
+
+
+def rename_category(category: CatalogCategory) -> Request[None]:
+    """Give a category its name; 404 when there is none."""
+    return _patch(limits.UPDATE_CATEGORY, category.external_id, encode_category(category))
+
+
+def delete_category(category_id: str) -> Request[None]:
+    """Delete a category; 404 when there is none."""
+    return _delete(limits.DELETE_CATEGORY, category_id)
+
+
+def _item(item: CatalogItem) -> dict[str, Any]:
+    return {
+        "title": item.title,
+        "description": item.description,
+        "url": item.url,
+        "price": item.price,
+        **_image(item.image_full_url),
+        "custom_metadata": item.custom_metadata,
+        "published": item.published,
+    }
+
+
+def _variant(variant: CatalogVariant) -> dict[str, Any]:
+    return {
+        "title": variant.title,
+        "description": variant.description,
+        "sku": variant.sku,
+        **_stock(variant.stock),
+        "price": variant.price,
+        "url": variant.url,
+        **_image(variant.image_full_url),
+        "custom_metadata": variant.custom_metadata,
+        "published": variant.published,
+    }
+
+
+def _stock(stock: CatalogStock) -> dict[str, Any]:
+    return {"inventory_policy": stock.inventory_policy, "inventory_quantity": stock.inventory_quantity}
+
+
+def _image(url: str | None) -> dict[str, str]:
+    return {} if url is None else {"image_full_url": url}
+
+
+def _links(item: CatalogItem) -> dict[str, Any]:
+    return {"categories": {"data": [_reference("catalog-category", category_id) for category_id in item.categories]}}
+
+
+def _reference(kind: _Kind, external_id: str) -> dict[str, str]:
+    return {"type": kind, "id": compound_id(external_id)}
+
+
+def _row(kind: _Kind, external_id: str | None, attributes: dict[str, Any], links: dict[str, Any] | None = None) -> bytes:
+    """A resource object; `external_id` None leaves out Klaviyo's id, for what is to be created."""
+    identity: dict[str, str] = {"type": kind} if external_id is None else _reference(kind, external_id)
+    return _encode({**identity, "attributes": attributes, **({"relationships": links} if links else {})})
+
+
+def _post(endpoint: Endpoint, row: bytes) -> Request[None]:
+    return Request(endpoint, endpoint.path, nothing, _document(row))
+
+
+def _patch(endpoint: Endpoint, external_id: str, row: bytes) -> Request[None]:
+    return Request(endpoint, endpoint.path_of(compound_id(external_id)), nothing, _document(row))
+
+
+def _delete(endpoint: Endpoint, external_id: str) -> Request[None]:
+    return Request(endpoint, endpoint.path_of(compound_id(external_id)), nothing)
+
+
+def _document(row: bytes) -> bytes:
+    return b"".join((b'{"data":', row, b"}"))
+
+
+def _names(answer: Answer) -> dict[str, str]:
+    return {external_id_of(category.id): category.attributes.name or "" for category in _category_page(answer).data}

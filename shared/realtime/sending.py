@@ -1,0 +1,62 @@
+"""Makes a write true in Klaviyo (flows.md "One notification")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from shared.budget import Budget
+from shared.klaviyo.client import KlaviyoClient
+from shared.mapping.result import Adjustment, SkipReason
+from shared.realtime.catalog_writes import put_categories, put_product, remove_category, remove_product, set_stock
+from shared.realtime.event_writes import send_events
+from shared.realtime.profile_writes import remove_profile, upsert_profile
+from shared.realtime.writes import (
+    PutCategories,
+    PutProduct,
+    RemoveCategory,
+    RemoveProduct,
+    RemoveProfile,
+    SendEvents,
+    SetStock,
+    UpsertProfile,
+    Write,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a write: what was left out, why nothing was done, and whether a profile was new to Klaviyo."""
+
+    adjustments: tuple[Adjustment, ...] = ()
+    skip: SkipReason | None = None
+    created: bool = False
+
+
+def send(write: Write, klaviyo: KlaviyoClient, budget: Budget, *, deduplicate: bool = False) -> WriteResult:
+    """Send what the write comes to, within the budget; it may be sent again at any time.
+
+    `deduplicate`: a customer goes to the profile with the same e-mail address (`customer.deduplication.enabled`). Raises
+    `AuthError`, `HostDown`, `RateLimited`, `TransientError`, `PermanentError` and `Interrupted`.
+    """
+    match write:
+        case UpsertProfile(attributes):
+            written = upsert_profile(attributes, klaviyo, budget, deduplicate=deduplicate)
+            return WriteResult(written.adjustments, created=written.created)
+        case RemoveProfile():
+            return WriteResult(skip=remove_profile(write, klaviyo, budget))
+        case SendEvents():
+            return WriteResult(send_events(write, klaviyo, budget))
+        case PutCategories():
+            put_categories(write, klaviyo, budget)
+        case RemoveCategory(category_id):
+            remove_category(category_id, klaviyo, budget)
+        case PutProduct():
+            return WriteResult(put_product(write, klaviyo, budget))
+        case RemoveProduct():
+            remove_product(write, klaviyo, budget)
+        case SetStock():
+            return WriteResult(skip=set_stock(write, klaviyo, budget))
+        case _:
+            assert_never(write)
+    return WriteResult()

@@ -1,0 +1,451 @@
+"""Categories, products and stock reach the state wanted, whatever Klaviyo had before (mapping.md "Catalog")."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from urllib.parse import quote
+
+import httpx
+import pytest
+from write_world import TRACKED, StepTime, WriteWorld, category, item, product, variant
+
+from shared.errors import HostDown, PermanentError, TransientError
+from shared.klaviyo.catalog import CatalogStock, compound_id
+from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.limiter import Limiter
+from shared.mapping.result import Adjustment, SkipReason
+from shared.realtime.sending import WriteResult, send
+from shared.realtime.writes import PutCategories, PutProduct, RemoveCategory, RemoveProduct, SetStock
+
+LIST = "GET catalog-items/p1/variants"
+ITEM, VARIANT, CATEGORY = "catalog-items", "catalog-variants", "catalog-categories"
+
+
+def put(world: WriteWorld, *skus: str, of: str = "p1", categories: tuple[str, ...] = ()) -> None:
+    """The product is there; how it came there is forgotten."""
+    world.send(product(*skus, of=of, categories=categories))
+    world.forget()
+
+
+# Categories
+
+
+def test_a_new_category_is_created_without_a_look_up() -> None:
+    """Case 59."""
+    world = WriteWorld()
+    assert world.send(PutCategories((category("c1"),), new=True)) == WriteResult()
+    assert world.requests() == [f"POST {CATEGORY} 201"]
+    assert world.transport.seen[0].body["data"] == {
+        "type": "catalog-category",
+        "attributes": {
+            "external_id": "c1",
+            "integration_type": "$custom",
+            "catalog_type": "$default",
+            "name": "Women > Pants",
+        },
+    }
+
+
+def test_a_new_category_that_is_there_already_gets_its_name() -> None:
+    """Case 60: the notification came twice."""
+    world = WriteWorld()
+    world.send(PutCategories((category("c1", "Old"),), new=True))
+    world.send(PutCategories((category("c1", "New"),), new=True))
+    assert world.requests()[1:] == [f"POST {CATEGORY} 409", f"PATCH {CATEGORY}/c1 200"]
+    assert world.stored("category", "c1") == {"name": "New"}
+
+
+def test_of_many_categories_only_the_changed_are_renamed_and_the_missing_created() -> None:
+    """Case 61: the descendants of a renamed category; asked for fifty at a time."""
+    world = WriteWorld()
+    world.send(PutCategories(tuple(category(f"c{n}", "Old" if n < 3 else "Same") for n in range(119)), new=True))
+    world.forget()
+    world.send(PutCategories(tuple(category(f"c{n}", "New" if n < 3 else "Same") for n in range(120))))
+    assert world.requests()[:3] == [f"GET {CATEGORY} 200"] * 3
+    assert sorted(world.requests()[3:]) == [
+        *(f"PATCH {CATEGORY}/c{n} 200" for n in range(3)),
+        f"POST {CATEGORY} 201",
+    ]
+    assert {name["name"] for name in (world.stored("category", f"c{n}") for n in (0, 1, 2, 119))} == {"New", "Same"}
+
+
+def test_the_look_up_of_many_categories_has_a_url_that_passes_everywhere() -> None:
+    """Ids of commercetools have 36 characters; many servers take 8 KB."""
+    world = WriteWorld()
+    ids = [f"00000000-0000-4000-8000-{n:012d}" for n in range(60)]
+    world.send(PutCategories(tuple(map(category, ids))))
+    assert max(len(quote(seen.query.get("filter", ""), safe="")) for seen in world.transport.seen) < 4_200
+
+
+def test_a_category_that_vanished_after_the_look_up_is_created() -> None:
+    """404 of the rename."""
+    world = WriteWorld()
+    world.send(PutCategories((category("c1", "Old"),), new=True))
+    world.forget()
+    world.transport.once_after("GET", lambda: world.vanish("category", "c1"))
+    world.send(PutCategories((category("c1"),)))
+    assert world.requests() == [f"GET {CATEGORY} 200", f"PATCH {CATEGORY}/c1 404", f"POST {CATEGORY} 201"]
+
+
+def test_a_deleted_category_is_deleted_and_may_be_gone() -> None:
+    """Case 62."""
+    world = WriteWorld()
+    world.send(PutCategories((category("c1"),), new=True))
+    assert world.send(RemoveCategory("c1")) == world.send(RemoveCategory("c1")) == WriteResult()
+    assert world.requests()[1:] == [f"DELETE {CATEGORY}/c1 204", f"DELETE {CATEGORY}/c1 404"]
+
+
+# Products
+
+
+def test_a_new_product_is_created_item_first() -> None:
+    """Case 63: a variant needs its item."""
+    world = WriteWorld()
+    assert world.send(product("s1", "s2")) == WriteResult()
+    assert world.requests() == [f"{LIST} 404", f"POST {ITEM} 201", f"POST {VARIANT} 201", f"POST {VARIANT} 201"]
+    assert world.transport.seen[1].body["data"] == {
+        "type": "catalog-item",
+        "attributes": {
+            "external_id": "p1",
+            "integration_type": "$custom",
+            "catalog_type": "$default",
+            "title": "Jeans",
+            "description": "Blue",
+            "url": "https://shop.example.com/jeans",
+            "price": 19.99,
+            "custom_metadata": {"title_json": '{"en":"Jeans"}'},
+            "published": True,
+        },
+        "relationships": {"categories": {"data": []}},
+    }
+    bodies = sorted((seen.body["data"] for seen in world.transport.seen[2:]), key=str)
+    assert bodies[0]["relationships"] == {"item": {"data": {"type": "catalog-item", "id": "$custom:::$default:::p1"}}}
+    assert bodies[0]["attributes"] == {
+        "external_id": "s1",
+        "integration_type": "$custom",
+        "catalog_type": "$default",
+        "title": "Jeans 32",
+        "description": "Blue",
+        "sku": "s1",
+        "inventory_policy": 1,
+        "inventory_quantity": 5,
+        "price": 19.99,
+        "url": "https://shop.example.com/jeans",
+        "custom_metadata": {},
+        "published": True,
+    }
+
+
+def test_the_variants_of_a_known_product_become_exactly_those_wanted() -> None:
+    """Case 64: extra ones deleted, missing ones created, the others updated; the item is updated."""
+    world = WriteWorld()
+    put(world, "extra", "same")
+    world.send(product("same", "missing"))
+    assert world.requests()[:2] == [f"{LIST} 200", f"PATCH {ITEM}/p1 200"]
+    assert sorted(world.requests()[2:]) == [
+        f"DELETE {VARIANT}/extra 204",
+        f"PATCH {VARIANT}/same 200",
+        f"POST {VARIANT} 201",
+    ]
+    assert set(world.catalog("variant")) == {"same", "missing"}
+
+
+def test_the_same_product_again_changes_nothing() -> None:
+    """Case 13."""
+    world = WriteWorld()
+    write = product("s1", "s2", categories=("c1",))
+    world.send(write)
+    world.send(write)
+    entries = [*world.catalog("item").values(), *world.catalog("variant").values(), *world.catalog("category").values()]
+    assert {entry.changes for entry in entries} == {1}
+
+
+def test_a_price_is_sent_as_an_exact_number() -> None:
+    """A decimal in JSON is a number, not a text."""
+    world = WriteWorld()
+    world.send(PutProduct(item(price=Decimal("0.10")), (variant("s1", price=Decimal("1234567.89")),)))
+    assert world.stored("item", "p1")["price"] == 0.1
+    assert world.stored("variant", "s1")["price"] == 1234567.89
+
+
+def test_an_image_is_sent_when_there_is_one() -> None:
+    """None: left out."""
+    world = WriteWorld()
+    image = "https://img.example.com/1.jpg"
+    world.send(PutProduct(item(image_full_url=image), (variant("s1"), variant("s2", image_full_url=image))))
+    assert world.stored("item", "p1")["image_full_url"] == world.stored("variant", "s2")["image_full_url"] == image
+    assert "image_full_url" not in world.stored("variant", "s1")
+
+
+def test_a_product_that_lost_all_its_categories_loses_its_links() -> None:
+    """Case 66: the empty list is sent."""
+    world = WriteWorld()
+    put(world, "s1", categories=("c1", "c2"))
+    assert set(world.catalog("item")["p1"].categories) == {compound_id("c1"), compound_id("c2")}
+    world.send(product("s1"))
+    assert world.catalog("item")["p1"].categories == {}
+
+
+@pytest.mark.parametrize("status", [404, 400])
+@pytest.mark.parametrize("known", [False, True])
+def test_missing_categories_are_created_and_the_item_is_sent_once_more(status: int, known: bool) -> None:
+    """Both readings of how Klaviyo refuses such a link, for a creation and an update."""
+    world = WriteWorld(missing_link_status=status)
+    if known:
+        put(world, "s1")
+    world.send(PutCategories((category("c1", "As it is called"),), new=True))
+    world.forget()
+    method, path = ("PATCH", f"{ITEM}/p1") if known else ("POST", ITEM)
+    assert world.send(product("s1", categories=("c1", "c2"))) == WriteResult()
+    assert world.requests()[1:5] == [
+        f"{method} {path} {status}",
+        f"GET {CATEGORY} 200",
+        f"POST {CATEGORY} 201",
+        f"{method} {path} {200 if known else 201}",
+    ]
+    assert set(world.catalog("item")["p1"].categories) == {compound_id("c1"), compound_id("c2")}
+    assert world.stored("category", "c1")["name"] == "As it is called"
+
+
+@pytest.mark.parametrize("status", [404, 400])
+def test_a_link_to_a_category_that_nobody_can_name_is_left_out(status: int) -> None:
+    """The product is worth more than the link; it is counted."""
+    world = WriteWorld(missing_link_status=status)
+    result = world.send(product("s1", categories=("c1", "c2")))
+    assert result == WriteResult()
+    unnamed = PutProduct(item("p2", "c1", "nameless"), (variant("s9", "p2"),))
+    assert world.send(unnamed) == WriteResult((Adjustment.CATEGORY_UNKNOWN,))
+    assert set(world.catalog("item")["p2"].categories) == {compound_id("c1")}
+
+
+def test_an_item_that_came_to_be_meanwhile_is_updated_and_its_variants_are_looked_at_again() -> None:
+    """Another instance was faster, or the answer to our own creation was lost."""
+    world = WriteWorld()
+    put(world, "extra")
+    world.fault(kind="status", method="GET", first=1, status=404)
+    world.send(product("s1"))
+    assert world.requests()[:4] == [f"{LIST} 404", f"POST {ITEM} 409", f"PATCH {ITEM}/p1 200", f"{LIST} 200"]
+    assert set(world.catalog("variant")) == {"s1"}
+
+
+def test_an_item_that_vanished_meanwhile_is_created() -> None:
+    """404 of the update."""
+    world = WriteWorld()
+    put(world, "s1")
+    world.transport.once_after("GET", lambda: world.vanish("item", "p1"))
+    world.send(product("s1"))
+    assert world.requests()[:3] == [f"{LIST} 200", f"PATCH {ITEM}/p1 404", f"POST {ITEM} 201"]
+    assert set(world.catalog("variant")) == {"s1"}
+    assert world.catalog("variant")["s1"].item is world.catalog("item")["p1"]
+
+
+def test_a_sku_that_moved_from_another_product_is_deleted_there_and_created_here() -> None:
+    """Klaviyo cannot move a variant."""
+    world = WriteWorld()
+    put(world, "moved", of="p2")
+    world.send(product("moved", "new"))
+    assert world.catalog("variant")["moved"].item is world.catalog("item")["p1"]
+    assert world.requests()[-3:] == [f"{LIST} 200", f"DELETE {VARIANT}/moved 204", f"POST {VARIANT} 201"]
+
+
+def test_a_variant_that_came_to_be_meanwhile_under_this_item_is_updated() -> None:
+    """Never deleted: subscriptions to it would be lost."""
+    world = WriteWorld()
+    put(world, "s1")
+    world.fault(kind="status", method="GET", first=1, status=404)
+    world.fault(kind="status", method="GET", first=1, status=404)
+    world.send(product("s1"))
+    assert f"DELETE {VARIANT}/s1 204" not in world.requests()
+    assert world.requests()[-3:] == [f"POST {VARIANT} 409", f"{LIST} 200", f"PATCH {VARIANT}/s1 200"]
+
+
+def test_a_known_variant_that_vanished_is_created() -> None:
+    """404 of its update."""
+    world = WriteWorld()
+    put(world, "s1")
+    world.transport.once_after("GET", lambda: world.vanish("variant", "s1"))
+    world.send(product("s1"))
+    assert world.requests()[-2:] == [f"PATCH {VARIANT}/s1 404", f"POST {VARIANT} 201"]
+
+
+@pytest.mark.parametrize("reading", ["variants_too", "item_only"])
+def test_a_deleted_product_can_come_back(reading: str) -> None:
+    """Both readings of what happens to the variants of a deleted item: left ones are taken over."""
+    world = WriteWorld(item_delete=reading)
+    put(world, "s1", "s2")
+    world.vanish("item", "p1")
+    world.send(product("s1", "s2"))
+    assert {entry.item for entry in world.catalog("variant").values()} == {world.catalog("item")["p1"]}
+
+
+def test_one_bad_variant_does_not_keep_the_others_back() -> None:
+    """It is raised at the end."""
+    world = WriteWorld()
+    bad = variant("bad", custom_metadata={"nested": {"a": 1}})
+    with pytest.raises(PermanentError) as caught:
+        world.send(PutProduct(item(), (bad, variant("s1"), variant("s2"))))
+    assert caught.value.pointer == "/data/attributes/custom_metadata"
+    assert set(world.catalog("variant")) == {"s1", "s2"}
+
+
+def test_an_item_that_is_refused_gets_no_variants() -> None:
+    """Item before its variants, always."""
+    world = WriteWorld()
+    with pytest.raises(PermanentError):
+        world.send(PutProduct(item(custom_metadata={"nested": {"a": 1}}), (variant("s1"),)))
+    assert world.requests() == [f"{LIST} 404", f"POST {ITEM} 400"]
+
+
+def test_a_404_that_nothing_explains_is_an_incident() -> None:
+    """During one good paths answered 404; the message is delivered again, nothing is lost."""
+    world = WriteWorld()
+    world.fault(kind="status", status=404, path="/api/catalog-items")
+    with pytest.raises(HostDown):
+        world.send(product("s1"))
+
+
+def test_a_storm_of_404_deletes_nothing() -> None:
+    """What is there stays there, and is right afterwards."""
+    world = WriteWorld()
+    put(world, "s1", "extra", categories=("c1",))
+    world.fault(kind="status", status=404, first=3)
+    world.send(product("s1", categories=("c1",)))
+    assert set(world.catalog("variant")) == {"s1"}
+    assert set(world.catalog("item")["p1"].categories) == {compound_id("c1")}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_missing_category_is_found_also_when_no_pointer_says_so(there: bool) -> None:
+    """404 without a body: the item itself is tried both ways first, then its categories are looked at."""
+    world = WriteWorld()
+    if there:
+        put(world, "s1")
+    plain = _without_bodies(world)
+    assert send(product("s1", categories=("c1",)), plain, world.time.budget()) == WriteResult()
+    assert set(world.catalog("item")["p1"].categories) == {compound_id("c1")}
+
+
+def _without_bodies(world: WriteWorld) -> KlaviyoClient:
+    """A client that sees no error body."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        response = world.transport.handle_request(request)
+        return httpx.Response(response.status_code, content=response.content if response.is_success else b"")
+
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://klaviyo.test")
+    return KlaviyoClient(http, "pk_sandbox", Limiter(monotonic=world.time.monotonic), attempts=3, rng=lambda: 0.0)
+
+
+@pytest.mark.parametrize("status", [404, 400])
+def test_an_item_that_vanished_under_its_variants_is_a_transient_failure(status: int) -> None:
+    """The message comes again and the state is read anew."""
+    world = WriteWorld(missing_link_status=status)
+    world.transport.once_after("POST", lambda: world.vanish("item", "p1"))
+    with pytest.raises(TransientError):
+        world.send(product("s1"))
+    assert f"POST {VARIANT} {status}" in world.requests()
+
+
+def test_a_product_of_many_variants_is_listed_page_by_page() -> None:
+    """250 variants are three pages; the ones that commercetools no longer has are found on each."""
+    world = WriteWorld(rate_limits=False)
+    put(world, *(f"s{n}" for n in range(250)))
+    world.send(product(*(f"s{n}" for n in range(0, 250, 2))))
+    assert world.requests()[:3] == [f"{LIST} 200"] * 3
+    assert set(world.catalog("variant")) == {f"s{n}" for n in range(0, 250, 2)}
+
+
+def test_ids_are_percent_encoded_in_paths() -> None:
+    """A SKU may hold anything."""
+    world = WriteWorld()
+    sku = "ä/b c?d#e%f+g"
+    world.send(product(sku))
+    world.send(SetStock(sku, CatalogStock(inventory_quantity=1, inventory_policy=TRACKED)))
+    assert world.transport.seen[-1].path == "/api/catalog-variants/" + quote(compound_id(sku), safe="")
+    assert world.stored("variant", sku)["inventory_quantity"] == 1
+
+
+# Removing products
+
+
+@pytest.mark.parametrize("reading", ["variants_too", "item_only"])
+def test_a_deleted_product_leaves_nothing_behind(reading: str) -> None:
+    """Cases 67 and 68: variants on all pages first, then the item, by both readings of what deleting an item does."""
+    world = WriteWorld(item_delete=reading, rate_limits=False)
+    put(world, *(f"s{n}" for n in range(120)))
+    put(world, "other", of="p2")
+    assert world.send(RemoveProduct("p1")) == WriteResult()
+    assert (world.requests()[:2], world.requests()[-1]) == ([f"{LIST} 200"] * 2, f"DELETE {ITEM}/p1 204")
+    assert (set(world.catalog("variant")), set(world.catalog("item"))) == ({"other"}, {"p2"})
+
+
+@pytest.mark.parametrize("hide", [False, True])
+def test_a_product_that_is_gone_already_is_fine(hide: bool) -> None:
+    """404 is the state wanted."""
+    world = WriteWorld()
+    assert world.send(RemoveProduct("p1", hide=hide)) == WriteResult()
+    assert world.requests() == [f"{LIST} 404", f"{'PATCH' if hide else 'DELETE'} {ITEM}/p1 404"]
+
+
+def test_a_hidden_product_is_all_there_but_not_published() -> None:
+    """Nothing else of it changes, its links neither."""
+    world = WriteWorld()
+    put(world, "s1", categories=("c1",))
+    before = world.stored("item", "p1"), world.stored("variant", "s1")
+    assert world.send(RemoveProduct("p1", hide=True)) == WriteResult()
+    assert world.requests() == [f"{LIST} 200", f"PATCH {VARIANT}/s1 200", f"PATCH {ITEM}/p1 200"]
+    after = world.stored("item", "p1"), world.stored("variant", "s1")
+    assert after == tuple({**old, "published": False} for old in before)
+    assert set(world.catalog("item")["p1"].categories) == {compound_id("c1")}
+    world.send(product("s1", categories=("c1",)))
+    assert (world.stored("item", "p1"), world.stored("variant", "s1")) == before
+
+
+def test_the_item_stays_while_one_of_its_variants_could_not_be_deleted() -> None:
+    """The next delivery finds it by the item."""
+    world = WriteWorld()
+    put(world, "s1")
+    world.fault(kind="status", path="/api/catalog-variants", status=500)
+    with pytest.raises(HostDown):
+        world.send(RemoveProduct("p1"))
+    assert "p1" in world.catalog("item")
+
+
+# Stock
+
+
+@pytest.mark.parametrize("quantity", [0, 100])
+def test_stock_changes_quantity_and_policy_and_nothing_else(quantity: int) -> None:
+    """Cases 72 and 73: 0 is a quantity, and what is hidden stays hidden."""
+    world = WriteWorld()
+    world.send(PutProduct(item(), (variant("s1", published=False),)))
+    before = world.stored("variant", "s1")
+    stock = CatalogStock(inventory_quantity=quantity, inventory_policy=TRACKED)
+    assert world.send(SetStock("s1", stock)) == WriteResult()
+    assert world.transport.seen[-1].body["data"]["attributes"] == {"inventory_policy": 1, "inventory_quantity": quantity}
+    assert world.stored("variant", "s1") == {**before, "inventory_quantity": quantity}
+
+
+def test_stock_of_a_variant_that_klaviyo_does_not_know_is_skipped() -> None:
+    """Case 74."""
+    world = WriteWorld()
+    stock = CatalogStock(inventory_quantity=1, inventory_policy=TRACKED)
+    assert world.send(SetStock("s1", stock)) == WriteResult(skip=SkipReason.UNKNOWN_VARIANT)
+
+
+def test_a_refused_stock_is_raised() -> None:
+    """Only a 404 is a skip."""
+
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, json={"errors": []})
+
+    time = StepTime()
+    http = httpx.Client(transport=httpx.MockTransport(refuse), base_url="http://klaviyo.test")
+    client = KlaviyoClient(http, "pk", Limiter(monotonic=time.monotonic))
+    for write in (
+        SetStock("s1", CatalogStock(inventory_quantity=1, inventory_policy=TRACKED)),
+        RemoveCategory("c1"),
+        RemoveProduct("p1"),
+    ):
+        with pytest.raises(PermanentError):
+            send(write, client, time.budget())
