@@ -22,6 +22,7 @@ from shared.commercetools.verdict import Forbidden, Refusal, VersionConflict, er
 from shared.errors import Host, HostDown, TransientError
 from shared.outcomes import PathKind
 from shared.retrying import call_with_retries, retry_after_s, retry_reason
+from shared.tls import tls_context
 from shared.version import USER_AGENT
 
 __all__ = ["CommercetoolsClient", "Forbidden", "Params", "VersionConflict", "open_commercetools"]
@@ -262,6 +263,7 @@ def open_commercetools(
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
             follow_redirects=False,
             trust_env=False,
+            verify=tls_context(),
             limits=httpx.Limits(max_connections=2 * CEILING, max_keepalive_connections=CEILING, keepalive_expiry=20.0),
             transport=transport,
         )

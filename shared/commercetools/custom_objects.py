@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from shared.outcomes import PathKind
 
 _NAME = re.compile(r"[-_~.a-zA-Z0-9]{1,256}")
 _PATH = "custom-objects"
+_PAGE = 500
 
 
 class CustomObject(msgspec.Struct, frozen=True, rename="camel"):
@@ -24,15 +26,32 @@ class CustomObject(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     value: Any
     created_at: str = ""
+    id: str = ""
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    results: list[CustomObject]
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Some custom objects of a container, and how many there are in all."""
+
+    objects: list[CustomObject]
+    total: int
 
 
 _OBJECT = msgspec.json.Decoder(CustomObject)
+_LISTING = msgspec.json.Decoder(_Listing)
 
 
-def get(client: CommercetoolsClient, container: str, key: str, *, budget: Budget) -> CustomObject | None:
+def get(
+    client: CommercetoolsClient, container: str, key: str, *, budget: Budget, read_timeout_s: float = SINGLE_READ_S
+) -> CustomObject | None:
     """Read one, None when there is none."""
     try:
-        return _decoded(client.get(_path(container, key), budget=budget))
+        return _decoded(client.get(_path(container, key), budget=budget, read_timeout_s=read_timeout_s))
     except Gone:
         return None
 
@@ -46,6 +65,7 @@ def put(
     version: int | None = None,
     budget: Budget,
     kind: PathKind = PathKind.COLLECTION,
+    read_timeout_s: float = SINGLE_READ_S,
 ) -> CustomObject:
     """Create or replace one.
 
@@ -56,7 +76,7 @@ def put(
     draft = {"container": _checked(container), "key": _checked(key), "value": value}
     if version is not None:
         draft["version"] = version
-    return _decoded(client.post(_PATH, draft, budget=budget, kind=kind, read_timeout_s=SINGLE_READ_S))
+    return _decoded(client.post(_PATH, draft, budget=budget, kind=kind, read_timeout_s=read_timeout_s))
 
 
 def delete(
@@ -68,6 +88,38 @@ def delete(
         return _decoded(client.delete(_path(container, key), params, budget=budget))
     except Gone:
         return None
+
+
+def all_of(
+    client: CommercetoolsClient, container: str, *, budget: Budget, kind: PathKind = PathKind.COLLECTION
+) -> list[CustomObject]:
+    """All objects of a container in id order, 500 a request."""
+    found: list[CustomObject] = []
+    while True:
+        behind = [("where", "id > :after"), ("var.after", found[-1].id)] if found else []
+        params = [*behind, ("sort", "id asc"), ("limit", str(_PAGE)), ("withTotal", "false")]
+        page = _listing(client.get(_container_path(container), params, budget=budget, kind=kind)).objects
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+def oldest(
+    client: CommercetoolsClient,
+    container: str,
+    limit: int,
+    *,
+    budget: Budget,
+    kind: PathKind = PathKind.COLLECTION,
+    read_timeout_s: float = SINGLE_READ_S,
+) -> Listed:
+    """The first `limit` objects of a container in the order in which they were created."""
+    params = [("sort", "createdAt asc"), ("sort", "id asc"), ("limit", str(limit)), ("withTotal", "true")]
+    return _listing(client.get(_container_path(container), params, budget=budget, kind=kind, read_timeout_s=read_timeout_s))
+
+
+def _container_path(container: str) -> str:
+    return f"{_PATH}/{_checked(container)}"
 
 
 def _path(container: str, key: str) -> str:
@@ -86,3 +138,11 @@ def _decoded(body: bytes) -> CustomObject:
     except msgspec.DecodeError:
         pass
     raise unreadable(_PATH)
+
+
+def _listing(body: bytes) -> Listed:
+    try:
+        listing = _LISTING.decode(body)
+    except msgspec.DecodeError:
+        raise unreadable(_PATH) from None
+    return Listed(listing.results, listing.total)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -66,13 +67,18 @@ class Database:
         self._writer = threading.Lock()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that may write, alone in the file; committed at the end, rolled back by an exception."""
+    def writing(self, *, within_s: float | None = None) -> Iterator[sqlite3.Connection]:
+        """A transaction that may write, alone in the file; committed at the end, rolled back by an exception.
+
+        Its turn is waited for `within_s` seconds, where that is less than `busy_timeout_s`.
+        """
+        wait_s = self._busy_timeout_s if within_s is None else max(0.0, min(within_s, self._busy_timeout_s))
+        until = time.monotonic() + wait_s
         # Waiting here is fair and quick; SQLite's own waiting, needed between processes, polls with growing pauses.
-        if not self._writer.acquire(timeout=self._busy_timeout_s):
-            raise TransientError(f"the state file was locked for {self._busy_timeout_s:g} s")
+        if not self._writer.acquire(timeout=wait_s):
+            raise TransientError(f"the state file was locked for {wait_s:g} s")
         try:
-            with self._transaction("BEGIN IMMEDIATE") as connection:
+            with self._transaction("BEGIN IMMEDIATE", max(0.0, until - time.monotonic())) as connection:
                 yield connection
         finally:
             self._writer.release()
@@ -80,7 +86,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A transaction that reads, from one snapshot of the file; waits for no writer."""
-        with self._transaction("BEGIN") as connection:
+        with self._transaction("BEGIN", self._busy_timeout_s) as connection:
             yield connection
 
     def close(self) -> None:
@@ -96,12 +102,13 @@ class Database:
         self.close()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str, busy_s: float) -> Iterator[sqlite3.Connection]:
         if self._closed:
             raise RuntimeError("the state file was closed")
         with _translated():
             connection = self._borrowed()
             try:
+                connection.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
                 connection.execute(begin)
                 try:
                     yield connection

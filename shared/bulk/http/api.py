@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from shared.bulk.progress import status_of
 from shared.bulk.records import Kind, Run
 from shared.bulk.work import KIND_WORK
 from shared.errors import AuthError, BadRequest, ConfigError, Interrupted, Problem, StaleWrite, SyncError, TransientError
+from shared.http import ApiRequest, ApiResponse
 
 OFFERED = tuple(KIND_WORK)
 """The kinds that can be imported."""
@@ -33,27 +34,6 @@ CALL_S = 60.0
 _RUN_ID = r"(?P<run_id>[A-Za-z0-9-]{1,64})"
 
 _log = logs.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
-    """A request as the API sees it; `headers` have lower-case names, `query` the first value of each name."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiResponse:
-    """An answer: a JSON document, or HTML for the status page."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +69,9 @@ def answer(app: ImportApp, request: ApiRequest) -> ApiResponse:
         return _error(500, "internal", "the request failed inside; see the logs")
 
 
-def too_large() -> ApiResponse:
-    """The answer to a body of more than `MOST_BODY_BYTES`."""
-    return _error(413, "too_large", f"the body is larger than {MOST_BODY_BYTES} bytes; list the ids in several runs")
-
-
 def _routed(app: ImportApp, request: ApiRequest) -> ApiResponse:
+    if len(request.body) > MOST_BODY_BYTES:
+        return _error(413, "too_large", f"the body is larger than {MOST_BODY_BYTES} bytes; list the ids in several runs")
     path = request.path.rstrip("/") or "/"
     allowed: list[str] = []
     for method, pattern, guarded, route in _ROUTES:

@@ -12,17 +12,21 @@ from typing import TypeVar
 import msgspec
 
 from shared import access, logs
+from shared.budget import budget_of
 from shared.bulk.app import ImportApp
 from shared.bulk.dispatch import plan_slice
-from shared.bulk.http.api import ApiRequest, ApiResponse
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.work import give_up_batch, work_batch
 from shared.dead_letters import DeadLetter
 from shared.errors import TransientError
+from shared.http import ApiRequest, ApiResponse
 from shared.push import MalformedPush, pushed_message
 
 PLAN_SLICE_S = 240.0
 """How long the dispatcher plans before it continues by a new message; well below the queue's acknowledgement deadline."""
+
+SET_ASIDE_S = 30.0
+"""How long recording a dead letter may take."""
 
 Message = TypeVar("Message", PlanMessage, WorkMessage)
 
@@ -72,4 +76,4 @@ def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], h
 def _set_aside(app: ImportApp, message_type: type[Message], reason: str) -> None:
     letter = DeadLetter(letter_id=app.new_id(), at=app.now(), source="import", reason=reason, message_type=message_type.__name__)
     _log.error("message set aside", reason=reason, dead_letter_id=letter.letter_id)
-    app.dead_letters.add(letter)
+    app.dead_letters.add(letter, budget_of(SET_ASIDE_S))

@@ -20,7 +20,6 @@ from shared.access import LOCAL_TASK_KEY_HEADER
 from shared.budget import Budget, budget_of
 from shared.bulk import control
 from shared.bulk.app import ImportApp
-from shared.bulk.http.api import ApiRequest, ApiResponse
 from shared.bulk.http.tasks import plan_task, worker_answer
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.plan import BATCH_SIZES, range_count
@@ -30,6 +29,7 @@ from shared.bulk.results import total
 from shared.commercetools import custom_objects
 from shared.commercetools.client import open_commercetools
 from shared.commercetools.lock import CONTAINER, KEYS, ImportLock, LockState
+from shared.http import ApiRequest, ApiResponse
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter

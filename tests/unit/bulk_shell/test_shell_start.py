@@ -10,12 +10,13 @@ import pytest
 from shell_world import CUSTOMERS, RANGES, Thread, World
 
 from shared.bulk.control import Locked
-from shared.bulk.http.api import ApiRequest, answer
+from shared.bulk.http.api import MOST_BODY_BYTES, answer
 from shared.bulk.messages import PlanMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import Kind, RunOptions, RunStatus
 from shared.commercetools.lock import Held
 from shared.errors import AuthError, HostDown
+from shared.http import ApiRequest
 
 
 def _lock_of(run_id: str, until: datetime) -> dict[str, str]:
@@ -176,3 +177,11 @@ def test_a_start_whose_messages_could_not_be_published_is_mended_by_resume(world
     world.work()
     assert world.status(run.run_id) is RunStatus.COMPLETED
     assert world.summary(run.run_id).result.seen == CUSTOMERS
+
+
+def test_a_body_beyond_the_limit_is_refused_as_a_whole(world: World) -> None:
+    """It arrives cut off, and a list of ids that was cut off must not start anything."""
+    call = ApiRequest("POST", "/sync/customers", {"host": "localhost"}, {}, b" " * (MOST_BODY_BYTES + 1))
+    response = answer(world.app, call)
+    assert (response.status, json.loads(response.body)["error"]) == (413, "too_large")
+    assert world.app.store.runs(None, 10) == []

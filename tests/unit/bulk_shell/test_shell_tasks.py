@@ -7,15 +7,16 @@ import json
 
 import msgspec
 import pytest
-from shell_world import TASK_KEY, World, post_task, task
+from shell_world import TASK_KEY, World, post_task, soon, task
 
 from shared.access import LOCAL_TASK_KEY_HEADER
-from shared.bulk.http.api import ApiRequest, ApiResponse, answer
+from shared.bulk.http.api import answer
 from shared.bulk.http.tasks import worker_answer
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import RunOptions, RunStatus
 from shared.bulk.work import MOST_ATTEMPTS
+from shared.http import ApiRequest, ApiResponse
 from shared.local.cloudevent import message_published
 
 BINARY = {
@@ -56,7 +57,7 @@ def test_a_message_that_nobody_could_ever_handle_is_acknowledged_and_set_aside(w
     body, reason = MALFORMED[name]
     response = post_task(world.app, topic, {"content-type": "application/json"}, body)
     assert (response.status, response.body) == (204, b"")
-    (letter,) = world.app.dead_letters.newest()
+    (letter,) = world.app.dead_letters.newest(soon())
     expected = "PlanMessage" if topic is Topic.PLAN else "WorkMessage"
     assert (letter.source, letter.reason, letter.message_type) == ("import", reason, expected)
     assert PERSON.encode() not in msgspec.json.encode(letter)
@@ -70,7 +71,7 @@ def test_a_malformed_cloud_event_is_acknowledged_and_set_aside(world: World) -> 
         ({"content-type": "application/cloudevents+json"}, b"{}"),
     ):
         assert post_task(world.app, Topic.WORK, headers, body).status == 204
-    assert len(world.app.dead_letters.newest()) == 3
+    assert len(world.app.dead_letters.newest(soon())) == 3
 
 
 @pytest.mark.parametrize("shape", ["binary", "structured", "raw_push"])
@@ -87,7 +88,7 @@ def test_a_message_is_understood_in_each_shape_that_a_queue_delivers(world: Worl
         headers = {"content-type": "application/json"}
     assert post_task(world.app, Topic.PLAN, headers, body).status == 204
     assert len(world.batches(run.run_id)) == 1
-    assert world.app.dead_letters.newest() == []
+    assert world.app.dead_letters.newest(soon()) == []
 
 
 @pytest.mark.parametrize("key", [None, "", "a-wrong-key", TASK_KEY + "x"])
@@ -101,7 +102,7 @@ def test_a_task_without_the_right_key_is_refused_and_nothing_is_done(world: Worl
     assert set(json.loads(response.body)) == {"error", "message"}
     assert TASK_KEY.encode() not in response.body
     assert post_task(world.app, topic, {}, b"{", key).status == 401
-    assert world.app.dead_letters.newest() == []
+    assert world.app.dead_letters.newest(soon()) == []
     assert (world.status(run.run_id), world.batches(run.run_id)[0].attempts) == (RunStatus.RUNNING, 0)
 
 
