@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 ENTRY_POINTS = {
+    "realtime_event": "functions.realtime_event.main",
     "bulk_dispatch": "functions.bulk_dispatch.main",
     "bulk_worker": "functions.bulk_worker.main",
 }

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from shared.bulk.http.api import MOST_BODY_BYTES, ApiRequest, ApiResponse, too_large
+from shared.http import Answer, ApiRequest, ApiResponse
 
 _PIECE_BYTES = 65_536
 
 
-def answered(request: flask.Request, answer: Callable[[ApiRequest], ApiResponse]) -> flask.Response:
-    """The answer to a request of the framework, in its own terms; a body that is too large is not read."""
-    request.max_content_length = MOST_BODY_BYTES + 1  # of a body without a length, so much is read before it is known
-    try:
-        body = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        body = None
-    if body is None or len(body) > MOST_BODY_BYTES:
-        _drain(request)
-        return _response(too_large())
+def answered(request: flask.Request, answer: Answer, most_body_bytes: int) -> flask.Response:
+    """The answer to a request of the framework, in its own terms.
+
+    Of a body larger than `most_body_bytes` one byte more is handed on, and the rest is let pass by: an answer before the
+    body's end would break the connection, and whoever sent it would never learn the answer.
+    """
+    body = _read(request, most_body_bytes + 1)
+    while request.stream.read(_PIECE_BYTES):
+        pass
     call = ApiRequest(
         method=request.method,
         path=request.path,
@@ -29,16 +25,12 @@ def answered(request: flask.Request, answer: Callable[[ApiRequest], ApiResponse]
         query=request.args.to_dict(),
         body=body,
     )
-    return _response(answer(call))
-
-
-def _drain(request: flask.Request) -> None:
-    """Let the rest of the body pass by: the framework reads it before it answers, and would stumble over the limit again."""
-    request.max_content_length = None
-    request.__dict__.pop("stream", None)  # the one that has the limit
-    while request.stream.read(_PIECE_BYTES):
-        pass
-
-
-def _response(response: ApiResponse) -> flask.Response:
+    response: ApiResponse = answer(call)
     return flask.Response(response.body, response.status, headers=dict(response.headers), content_type=response.content_type)
+
+
+def _read(request: flask.Request, most_bytes: int) -> bytes:
+    pieces = bytearray()
+    while piece := request.stream.read(min(_PIECE_BYTES, most_bytes - len(pieces))):
+        pieces += piece
+    return bytes(pieces)

@@ -48,7 +48,7 @@ def check_api_key(headers: Headers, settings: Settings) -> Allowed | Denied:
     """
     key = settings.access.bulk_import_api_key
     if key is None:
-        return Allowed() if settings.on_google_cloud else _check_loopback_caller(headers, settings)
+        return Allowed() if settings.on_google_cloud else _check_loopback_caller(headers, settings, "BULK_IMPORT_API_KEY")
     candidates = [_header(headers, API_KEY_HEADER)]
     if not settings.on_google_cloud:
         candidates.append(_bearer(headers))
@@ -72,6 +72,25 @@ def check_task_caller(headers: Headers, settings: Settings, verify_id_token: Ver
     return _check_id_token(headers, settings, verify_id_token)
 
 
+def check_push_caller(headers: Headers, settings: Settings, verify_id_token: VerifyIdToken | None = None) -> Allowed | Denied:
+    """Whether a notification may be delivered.
+
+    On Google Cloud the platform has checked the caller. Elsewhere, with `PUSH_SERVICE_ACCOUNT` and `PUSH_AUDIENCE`, it needs
+    that account's Google ID token, also on loopback, where a tunnel or a proxy may stand before us; without them loopback is
+    the guard. `verify_id_token` is as for `check_task_caller`. Raises `TransientError`.
+    """
+    if settings.on_google_cloud:
+        return Allowed()
+    if guarded_by_id_token(settings):
+        return _check_id_token(headers, settings, verify_id_token)
+    return _check_loopback_caller(headers, settings, "PUSH_SERVICE_ACCOUNT and PUSH_AUDIENCE")
+
+
+def guarded_by_id_token(settings: Settings) -> bool:
+    """Whether we check the tokens of deliveries ourselves."""
+    return not settings.on_google_cloud and bool(settings.access.push_service_account and settings.access.push_audience)
+
+
 def refuse_unguarded_bind(settings: Settings) -> list[Problem]:
     """Why the servers must not start: they would listen beyond this machine with nothing to guard them."""
     if settings.on_google_cloud or is_loopback(settings.serve.bind_host):
@@ -85,7 +104,7 @@ def refuse_unguarded_bind(settings: Settings) -> list[Problem]:
                 "or set BIND_HOST to 127.0.0.1",
             )
         )
-    if serves_realtime(settings.serve) and not (settings.access.push_service_account and settings.access.push_audience):
+    if serves_realtime(settings.serve) and not guarded_by_id_token(settings):
         problems.append(
             Problem(
                 "PUSH_SERVICE_ACCOUNT",
@@ -96,19 +115,19 @@ def refuse_unguarded_bind(settings: Settings) -> list[Problem]:
     return problems
 
 
-def _check_loopback_caller(headers: Headers, settings: Settings) -> Allowed | Denied:
-    """Without a key, loopback is the guard, and a browser on this machine is the way around it.
+def _check_loopback_caller(headers: Headers, settings: Settings, guard: str) -> Allowed | Denied:
+    """Without the `guard`, whose variables are named, loopback is one, and a browser on this machine is the way around it.
 
     A page of another site can make the browser call us: then `Origin` names that site, or, when its name was pointed
     at 127.0.0.1, `Host` does.
     """
     if not is_loopback(settings.serve.bind_host):
-        return _unauthorized("this server listens beyond this machine; set BULK_IMPORT_API_KEY and send it")
+        return _unauthorized(f"this server listens beyond this machine; set {guard}")
     host, origin = _header(headers, "Host"), _header(headers, "Origin")
     if host is not None and not is_loopback(_host_name(f"//{host}")):
-        return Denied(403, "forbidden", "call this server as localhost or 127.0.0.1, or set BULK_IMPORT_API_KEY and send it")
+        return Denied(403, "forbidden", f"call this server as localhost or 127.0.0.1, or set {guard}")
     if origin is not None and origin != f"http://{host}":
-        return Denied(403, "forbidden", "calls from pages of another origin need BULK_IMPORT_API_KEY")
+        return Denied(403, "forbidden", f"calls from pages of another origin need {guard}")
     return Allowed()
 
 

@@ -1,22 +1,26 @@
 """One decoder for what a queue pushes to us (decisions.md 13).
 
-Reads a binary or structured CloudEvent that carries a Pub/Sub message (Eventarc, the local pump), and a raw Pub/Sub push.
-The framework's own decoder is not used: it answers 400 to what has to be acknowledged, and echoes the payload.
+A delivery is a JSON object inside another, and only the innermost is ours. Each layer is read just far enough to find the
+next, which stays as it was written: nothing of the content is built twice, and no number of it is rounded on the way. The
+framework's own decoder is not used: it answers 400 to what has to be acknowledged, and echoes the payload. Pure.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
-from cloudevents.exceptions import GenericException
-from cloudevents.http import from_http
 
 from shared.errors import SyncError
+
+STRUCTURED_EVENT = "application/cloudevents+json"
+ABSENT = msgspec.Raw(b"")
+
+_ID = re.compile(r"[A-Za-z0-9._:/$-]{1,128}")
 
 
 class MalformedPush(SyncError):
@@ -27,54 +31,103 @@ class MalformedPush(SyncError):
         super().__init__(reason)
 
 
+class Layer(msgspec.Struct, frozen=True):
+    """The members by which an envelope is recognised and opened, each as it was written; an absent one is empty."""
+
+    specversion: msgspec.Raw = ABSENT
+    id: msgspec.Raw = ABSENT
+    data: msgspec.Raw = ABSENT
+    data_base64: msgspec.Raw = ABSENT
+    message: msgspec.Raw = ABSENT
+    notification_type: msgspec.Raw = msgspec.field(name="notificationType", default=ABSENT)
+    sns_type: msgspec.Raw = msgspec.field(name="Type", default=ABSENT)
+    sns_message: msgspec.Raw = msgspec.field(name="Message", default=ABSENT)
+    sns_message_id: msgspec.Raw = msgspec.field(name="MessageId", default=ABSENT)
+
+
+class _Published(msgspec.Struct, frozen=True):
+    data: msgspec.Raw = ABSENT
+    camel_id: msgspec.Raw = msgspec.field(name="messageId", default=ABSENT)
+    snake_id: msgspec.Raw = msgspec.field(name="message_id", default=ABSENT)
+
+
 @dataclass(frozen=True, slots=True)
 class PushedMessage:
-    """A Pub/Sub message: its decoded data, id and attributes."""
+    """A Pub/Sub message: its decoded data, and its id ("" when there is none that could be shown)."""
 
     data: bytes
     message_id: str
-    attributes: Mapping[str, str]
+
+
+_LAYER = msgspec.json.Decoder(Layer)
+_PUBLISHED = msgspec.json.Decoder(_Published)
+_TEXT = msgspec.json.Decoder(str)
 
 
 def pushed_message(headers: Mapping[str, str], body: bytes) -> PushedMessage:
-    """The message in a push; `headers` have lower-case names. Raises `MalformedPush`."""
-    envelope = _event_data(headers, body) if _is_cloudevent(headers) else _json_object(body)
-    message = envelope.get("message")
-    if not isinstance(message, dict):
-        raise MalformedPush("no_message")
-    data = message.get("data", "")
-    if not isinstance(data, str):
-        raise MalformedPush("data_is_no_text")
+    """The Pub/Sub message of a push: raw, or inside a CloudEvent; `headers` have lower-case names. Raises `MalformedPush`.
+
+    The body of a binary CloudEvent is its data, so only the structured one is a layer more.
+    """
+    layer = layer_of(body)
+    if headers.get("content-type", "").startswith(STRUCTURED_EVENT):
+        layer = layer_of(event_data(layer))
+    return published_message(layer)
+
+
+def layer_of(content: bytes | msgspec.Raw) -> Layer:
+    """The JSON object that `content` is. Raises `MalformedPush`."""
     try:
-        decoded = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedPush("data_is_not_base64") from None
-    message_id = message.get("messageId") or message.get("message_id")
-    attributes = message.get("attributes")
+        return _LAYER.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedPush("not_a_json_object") from None
+
+
+def published_message(layer: Layer) -> PushedMessage:
+    """The Pub/Sub message in the body of a push. Raises `MalformedPush`."""
+    try:
+        message = _PUBLISHED.decode(layer.message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedPush("no_message") from None
     return PushedMessage(
-        data=decoded,
-        message_id=message_id if isinstance(message_id, str) else "",
-        attributes=attributes if isinstance(attributes, dict) else {},
+        data=base64_bytes(message.data) if message.data else b"",
+        message_id=shown_id(message.camel_id) or shown_id(message.snake_id),
     )
 
 
-def _is_cloudevent(headers: Mapping[str, str]) -> bool:
-    return "ce-specversion" in headers or headers.get("content-type", "").startswith("application/cloudevents+json")
+def event_data(layer: Layer) -> bytes | msgspec.Raw:
+    """The data of a structured CloudEvent, which may also be a text that holds JSON. Raises `MalformedPush`."""
+    if layer.data_base64:
+        return base64_bytes(layer.data_base64)
+    if not layer.data:
+        raise MalformedPush("event_without_data")
+    return text(layer.data).encode() if bytes(layer.data).startswith(b'"') else layer.data
 
 
-def _event_data(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def text(value: msgspec.Raw) -> str:
+    """The JSON text that `value` is. Raises `MalformedPush`."""
     try:
-        event = from_http(dict(headers), body)
-    except (GenericException, ValueError, TypeError, UnicodeDecodeError):
-        raise MalformedPush("not_a_cloudevent") from None
-    data = event.get_data() if event is not None else None
-    if not isinstance(data, dict):
-        raise MalformedPush("event_data_is_no_object")
-    return data
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return _TEXT.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise MalformedPush("not_a_json_object") from None
+        raise MalformedPush("data_is_no_text") from None
+
+
+def base64_bytes(value: msgspec.Raw) -> bytes:
+    """What the JSON text `value` encodes in base64. Raises `MalformedPush`."""
+    try:
+        return base64.b64decode(text(value), validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedPush("data_is_not_base64") from None
+
+
+def shown_id(value: msgspec.Raw) -> str:
+    """The JSON text `value` if it could be an id, else ""."""
+    try:
+        return plain_id(_TEXT.decode(value)) if value else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def plain_id(candidate: str) -> str:
+    """`candidate` if it could be an id, else "": what is no id might be anything, and ids are logged."""
+    return candidate if _ID.fullmatch(candidate) else ""

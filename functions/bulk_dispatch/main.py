@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import flask
 
-from functions.http import answered
-from shared.bulk.http.api import ApiRequest, ApiResponse, answer
-from shared.bulk.http.tasks import plan_task
-from shared.bulk.wiring import open_function
+from functions.lean import without_terminal_libraries
+
+with without_terminal_libraries():
+    from functions.http import answered
+    from shared.bulk.http.api import MOST_BODY_BYTES, answer
+    from shared.bulk.http.tasks import plan_task
+    from shared.bulk.wiring import open_function
+    from shared.http import ApiRequest, ApiResponse
 
 _app = open_function()
 
 
 def bulk_dispatch(request: flask.Request) -> flask.Response:
     """Answer one call of the import API, or plan the next slice of a run."""
-    return answered(request, _answer)
+    return answered(request, _answer, MOST_BODY_BYTES)
 
 
 def _answer(call: ApiRequest) -> ApiResponse:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import flask
 
-from functions.http import answered
-from shared.bulk.http.tasks import worker_answer
-from shared.bulk.wiring import open_function
+from functions.lean import without_terminal_libraries
+
+with without_terminal_libraries():
+    from functions.http import answered
+    from shared.bulk.http.api import MOST_BODY_BYTES
+    from shared.bulk.http.tasks import worker_answer
+    from shared.bulk.wiring import open_function
 
 _app = open_function()
 
 
 def bulk_worker(request: flask.Request) -> flask.Response:
     """Work the batch that the pushed message names."""
-    return answered(request, lambda call: worker_answer(_app, call))
+    return answered(request, lambda call: worker_answer(_app, call), MOST_BODY_BYTES)

@@ -50,7 +50,8 @@ class ChildSpec:
     """One function to serve: `target` in the file `source`, on `host`:`port` (None: a free port at each start).
 
     `health_path` is asked until it answers 200; without one an open port is enough, which the framework opens only after
-    it has loaded the function. `environment` is the child's whole environment.
+    it has loaded the function. `environment` is the child's whole environment. A child that is `called_by_others` is asked to
+    end as soon as everything is to stop; the others serve until the pump has.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ChildSpec:
     host: str = "127.0.0.1"
     port: int | None = None
     health_path: str | None = None
+    called_by_others: bool = False
 
 
 class ChildGaveUp(SyncError):
@@ -131,6 +133,7 @@ class Child:
     _started_at: float = 0.0
     _start_again_at: float = 0.0
     _early_deaths: int = 0
+    _asked_to_end: bool = False
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=SHOWN_LINES))
 
     @property
@@ -156,10 +159,16 @@ class Child:
                 self.say(f"{self.spec.name} did not answer within {START_TIMEOUT_S:.0f} s of its start")
                 self._end_group(signal.SIGKILL)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether no process of the child runs."""
+        return self._process is None or self._process.poll() is not None
+
     def ask_to_end(self) -> None:
-        """Ask the child to finish the requests that it is answering, and end."""
+        """Ask the child to take no new requests, finish those that it is answering, and end; asking again changes nothing."""
         self.url = None
-        if self._process is not None:
+        if self._process is not None and not self._asked_to_end:
+            self._asked_to_end = True
             self._process.terminate()
 
     def end(self, timeout_s: float) -> None:
@@ -240,6 +249,7 @@ class Child:
 
     def _forget(self) -> None:
         process, self._process = self._process, None
+        self._asked_to_end = False
         if self._reader is not None:
             self._reader.join(timeout=1)
         if process is not None and process.stdin is not None:

@@ -19,10 +19,10 @@ from uuid import UUID
 from shared.errors import SyncError
 
 # Who and what a line is about.
-_IDS = "run_id batch_id range_id request_id dead_letter_id cursor fence"
+_IDS = "run_id batch_id range_id request_id dead_letter_id resource_id cursor fence"
 
 # What happened, and where, in words that we or the vendors' contracts have chosen.
-_CODES = "kind status outcome reason error_type operation method endpoint at category"
+_CODES = "kind status outcome reason error_type operation method endpoint at category message_type resource_type adjusted"
 
 # How much; where there is a unit, it is in the name.
 _NUMBERS = "seen sent skipped failed total attempt attempts rows ranges adjustments"

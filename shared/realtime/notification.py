@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from enum import StrEnum
 from typing import TypeVar
 
@@ -11,6 +12,11 @@ import msgspec
 from shared.errors import SyncError
 
 T = TypeVar("T")
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""What an id may look like that is put into paths, logs and dead letters; commercetools' own are UUIDs."""
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)")
 
 
 class MalformedNotification(SyncError):
@@ -64,8 +70,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One notification.
 
     `type` is the message's (`OrderCreated`) or, of a change, the notification type (`ResourceUpdated`). `at` is when it
-    happened, ISO 8601 in UTC. Without `has_payload` the message's own fields were left out by commercetools. `body` is the
-    whole JSON, for `fields`.
+    happened, ISO 8601 in UTC, "" when it does not say. Without `has_payload` the message's own fields were left out by
+    commercetools. `body` is the whole JSON, for `fields`.
     """
 
     type: str
@@ -81,7 +87,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
         """The message's own fields as `wanted`. Raises `MalformedNotification`."""
         try:
             return msgspec.json.decode(self.body, type=wanted)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise MalformedNotification("unreadable_fields") from None
 
 
@@ -97,13 +103,14 @@ def notification_of(body: bytes) -> Notification:
     kind = head.type if head.notificationType == "Message" else head.notificationType
     if head.payloadNotIncluded is not None:
         kind = head.payloadNotIncluded.payloadType or kind
-    if not kind or not head.resource.typeId or not head.resource.id:
+    if not kind or not head.resource.typeId or not _ID.fullmatch(head.resource.id):
         raise MalformedNotification("not_a_notification")
+    at = head.createdAt or head.modifiedAt
     return Notification(
         type=kind,
         resource_type=head.resource.typeId,
         resource_id=head.resource.id,
-        at=head.createdAt or head.modifiedAt,
+        at=at if _INSTANT.fullmatch(at) else "",
         has_payload=head.payloadNotIncluded is None,
         sku=head.resourceUserProvidedIdentifiers.sku,
         data_erasure=head.dataErasure,

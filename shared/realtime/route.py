@@ -40,7 +40,15 @@ def _no_changes(_document: SyncDocument) -> Sequence[Change]:
     return ()
 
 
+def _relevant(_notification: Notification, _document: SyncDocument) -> SkipReason | None:
+    return None
+
+
 def _gone(_notification: Notification, _choices: Choices) -> Result:
+    return Skip(SkipReason.GONE)
+
+
+def _vanished(_notification: Notification, _choices: Choices, _made: bool) -> Result:
     return Skip(SkipReason.GONE)
 
 
@@ -50,9 +58,10 @@ class Route(Generic[S]):
 
     `name` is what `disabledEvents` takes, and the name of its golden folder; `also_disabled_by` are further names that
     switch it off. `resource_type` as in the notification. `messages` and `changes` are the types that it handles, by the
-    document. `source` says what is read of commercetools. `map` turns that into writes; `is_gone` says what is to be done when
-    the resource does not exist (any more) at the first reading, `vanished` when it was there then and is gone after the
-    writes. With `converges` the source is read again after the writes, until it has not moved (decisions.md 7).
+    document; `irrelevant` says why one of them comes to nothing, as far as the notification alone tells. `source` says what
+    is read of commercetools. `map` turns that into writes. `is_gone` says what is to be done when the resource does not exist
+    at the first reading; `vanished` when it was there then and is gone after the writes, and whether these have made something
+    new. With `converges` the source is read again after the writes, until it has not moved (decisions.md 7).
     """
 
     name: str
@@ -63,7 +72,8 @@ class Route(Generic[S]):
     messages: Callable[[SyncDocument], Sequence[str]] = _no_types
     changes: Callable[[SyncDocument], Sequence[Change]] = _no_changes
     is_gone: Callable[[Notification, Choices], Result] = _gone
-    vanished: Callable[[Notification, Choices], Result] = _gone
+    irrelevant: Callable[[Notification, SyncDocument], SkipReason | None] = _relevant
+    vanished: Callable[[Notification, Choices, bool], Result] = _vanished
     converges: bool = False
     also_disabled_by: tuple[str, ...] = ()
 

@@ -32,6 +32,8 @@ PROCESSOR_NAMES = (
     "ProductResourceDeleted",
     "InventoryResourceUpdated",
 )
+# Kinds of notification that the older product did not know; they can be disabled by the names that the registry gives them.
+OUR_NAMES = ("CustomerResourceDeleted", "OrderIdentitySet", "OrderShipmentStateChanged")
 
 # commercetools may add states, so another name is believed unless it looks like a slip of one of these.
 _ORDER_STATES = ("Open", "Confirmed", "Complete", "Cancelled")
@@ -133,7 +135,7 @@ def _text_fault(text: str, path: str) -> str | None:
     if not text.strip():
         return "must not be empty; take it out of the list"
     if path.startswith("disabledEvents["):
-        return _name_fault(text.strip(), PROCESSOR_NAMES)
+        return _name_fault(text.strip(), (*PROCESSOR_NAMES, *OUR_NAMES))
     if ".messages." in path:
         return _name_fault(text, ())
     for prefix, states in _STATES_BY_PATH:

@@ -10,6 +10,7 @@ from shared.access import (
     Denied,
     InvalidToken,
     check_api_key,
+    check_push_caller,
     check_task_caller,
     refuse_unguarded_bind,
 )
@@ -128,6 +129,34 @@ def test_local_tasks_carry_the_supervisors_key() -> None:
     assert isinstance(check_task_caller(sent, settings_of(local, CLOUD)), Denied)
 
 
+@pytest.mark.parametrize(
+    ("parts", "headers", "status"),
+    [
+        ([], {"Host": "localhost:8080"}, None),
+        ([], {"Host": "127.0.0.1:8080", "Origin": "http://127.0.0.1:8080"}, None),
+        ([], {}, None),
+        ([], {"Host": "sync.example.com"}, 403),
+        ([], {"Host": "localhost:8080", "Origin": "https://evil.example.com"}, 403),
+        ([{"BIND_HOST": "0.0.0.0"}], {"Host": "localhost:8080"}, 401),
+        ([KEY], {"Host": "localhost:8080"}, None),
+        ([CLOUD], {"Host": "sync.example.com"}, None),
+        ([CLOUD, PUSH], {"Host": "sync.example.com"}, None),
+        ([PUSH], {"Host": "localhost:8080"}, 401),
+        ([PUSH], {"Host": "localhost:8080", "Authorization": "Bearer bad"}, 401),
+        ([PUSH], {"Host": "localhost:8080", "Authorization": "good"}, 401),
+        ([PUSH], {"Host": "localhost:8080", "Authorization": "Bearer good"}, None),
+        ([PUSH, {"BIND_HOST": "0.0.0.0"}], {"Host": "sync.example.com", "Authorization": "Bearer good"}, None),
+        ([PUSH, {"BIND_HOST": "0.0.0.0"}], {"Host": "sync.example.com"}, 401),
+    ],
+)
+def test_a_notification_comes_from_the_platform_from_loopback_or_with_a_token(
+    parts: list[dict[str, str]], headers: dict[str, str], status: int | None
+) -> None:
+    """Where tokens are configured they are asked for, also on loopback; the key of the import API is no matter."""
+    verdict = check_push_caller(headers, settings_of(*parts), verifier(CLAIMS))
+    assert (verdict.status if isinstance(verdict, Denied) else None) == status
+
+
 def test_the_api_key_opens_no_task_endpoint() -> None:
     """Tasks are not for people."""
     assert isinstance(check_task_caller({"X-Api-Key": "the-key"}, settings_of(KEY)), Denied)
@@ -167,8 +196,9 @@ def test_unreachable_keys_of_google_are_no_refusal() -> None:
     def unreachable(_token: str) -> Mapping[str, object]:
         raise TransientError("no answer")
 
-    with pytest.raises(TransientError):
-        check_task_caller({"Authorization": "Bearer good"}, settings_of(PUSH), unreachable)
+    for check in (check_task_caller, check_push_caller):
+        with pytest.raises(TransientError):
+            check({"Authorization": "Bearer good"}, settings_of(PUSH), unreachable)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def answer(request):
     note("ended", path=request.path)
     return ("", 204)
 
-bulk_dispatch = bulk_worker = answer
+realtime_event = bulk_dispatch = bulk_worker = answer
 """
 
 

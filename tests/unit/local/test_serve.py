@@ -1,4 +1,4 @@
-"""`serve` runs dispatcher, worker and pump over one state file, and ends in order."""
+"""`serve` runs realtime, and dispatcher, worker and pump over one state file, and ends in order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class Serving:
     """A supervisor in a process of its own, over tiny functions in `folder`."""
 
     def __init__(self, folder: Path, command: Sequence[str], **environment: str) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.realtime_port = folder, free_port(), free_port()
         self.state_path = folder / "state.sqlite3"
         self.out, self.err = folder / "out.txt", folder / "err.txt"
         environ = {
@@ -47,6 +48,7 @@ class Serving:
             "CT_API_CLIENT": '{"clientId": "id", "secret": "not-a-secret"}',
             "KLAVIYO_AUTH_KEY": "pk_not_a_secret",
             "STATE_PATH": str(self.state_path),
+            "PUB_SUB_PORT": str(self.realtime_port),
             "BULK_IMPORT_PORT": str(self.port),
             "WORKERS": "2",
             **environment,
@@ -56,7 +58,7 @@ class Serving:
 
     def ready(self) -> Serving:
         """Wait for the line that says so."""
-        eventually(lambda: self.process.poll() is not None or "import API" in self.out.read_text())
+        eventually(lambda: self.process.poll() is not None or "stop with Ctrl-C" in self.out.read_text())
         assert self.process.poll() is None, self.err.read_text()
         return self
 
@@ -94,7 +96,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
     started: list[Serving] = []
 
     def start(seconds: float = 0.0, worker: str = TINY_FUNCTION, command: Sequence[str] = (), **environment: str) -> Serving:
-        for function, source in (("bulk_dispatch", TINY_FUNCTION), ("bulk_worker", worker)):
+        for function, source in (("realtime_event", TINY_FUNCTION), ("bulk_dispatch", TINY_FUNCTION), ("bulk_worker", worker)):
             tiny_function(tmp_path / function, source)
             (tmp_path / function / "seconds").write_text(str(seconds))
         command = command or [str(PROGRAM), str(tmp_path)]
@@ -109,12 +111,84 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 def test_it_says_where_it_listens_and_how_to_stop_it(begin: Begin) -> None:
-    """One line on standard output, once both functions answer."""
+    """One line on standard output, once all functions answer."""
     serving = begin().ready()
+    realtime, bulk = (f"http://127.0.0.1:{port}" for port in (serving.realtime_port, serving.port))
     assert serving.out.read_text().splitlines() == [
-        f"import API: http://127.0.0.1:{serving.port}   state: {serving.state_path}   stop with Ctrl-C or SIGTERM"
+        f"realtime: {realtime}   import API: {bulk}   state: {serving.state_path}   stop with Ctrl-C or SIGTERM"
     ]
-    assert httpx.get(f"http://127.0.0.1:{serving.port}/health", trust_env=False).status_code == 200
+    for url in (realtime, bulk):
+        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "environment", [{"APP_TYPE": "EVENT"}, {"CONNECT_ENV": "prod"}, {"CONNECT_ENV": "prod", "APP_TYPE": "EVENT"}]
+)
+def test_realtime_alone_needs_no_state_and_no_pump(begin: Begin, environment: dict[str, str]) -> None:
+    """Nothing of the import runs, and no file is made or held, so that an import may be served beside it."""
+    serving = begin(STATE_BACKEND="firestore", QUEUE_BACKEND="pubsub", **environment).ready()
+    url = f"http://127.0.0.1:{serving.realtime_port}"
+    assert serving.out.read_text().splitlines() == [f"realtime: {url}   stop with Ctrl-C or SIGTERM"]
+    assert httpx.post(url, trust_env=False).status_code == 204
+    assert len(serving.offspring()) == 2
+    assert {path.name for path in serving.folder.iterdir() if "state" in path.name} == set()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{serving.port}/health", trust_env=False)
+    serving.process.terminate()
+    assert serving.ended() == 0
+
+
+def test_the_import_alone_leaves_the_realtime_port_to_others(begin: Begin) -> None:
+    """`APP_TYPE=BULK_IMPORT`: as a second process beside realtime alone, on the same settings otherwise."""
+    serving = begin(APP_TYPE="BULK_IMPORT").ready()
+    assert serving.out.read_text().startswith("import API: ")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{serving.realtime_port}/health", trust_env=False)
+
+
+@pytest.mark.parametrize("environment", [{}, {"APP_TYPE": "EVENT"}])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_notification_under_way_end(begin: Begin, number: signal.Signals, environment: dict[str, str]) -> None:
+    """It is answered, the next finds nobody listening, and nothing is left running."""
+    serving = begin(**environment).ready()
+    (serving.folder / "realtime_event" / "seconds").write_text("2.5")
+    url, offspring = f"http://127.0.0.1:{serving.realtime_port}", serving.offspring()
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(httpx.post, url, trust_env=False, timeout=20)
+        eventually(lambda: serving.calls("realtime_event", "begun"))
+        serving.process.send_signal(number)
+        eventually(lambda: "what realtime_event is answering; press Ctrl-C again" in serving.err.read_text())
+        with pytest.raises(httpx.TransportError):
+            httpx.post(url, trust_env=False, timeout=1)
+        assert answer.result().status_code == 204
+    assert serving.ended() == 0
+    assert len(serving.calls("realtime_event", "ended")) == 1
+    assert not any(is_alive(pid) for pid in offspring)
+
+
+def test_a_second_signal_ends_the_wait_for_notifications(begin: Begin) -> None:
+    """Whoever sent it delivers it again."""
+    serving = begin(APP_TYPE="EVENT").ready()
+    (serving.folder / "realtime_event" / "seconds").write_text("60")
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(httpx.post, f"http://127.0.0.1:{serving.realtime_port}", trust_env=False, timeout=60)
+        eventually(lambda: serving.calls("realtime_event", "begun"))
+        serving.process.send_signal(signal.SIGINT)
+        eventually(lambda: "press Ctrl-C again" in serving.err.read_text())
+        serving.process.send_signal(signal.SIGINT)
+        assert serving.ended(timeout_s=10) == 0
+        assert isinstance(answer.exception(), httpx.TransportError)
+
+
+def test_the_key_of_this_start_is_for_the_imports_functions_only(begin: Begin) -> None:
+    """Realtime, which others call, does not even know it."""
+    serving = begin().ready()
+    httpx.post(f"http://127.0.0.1:{serving.realtime_port}", trust_env=False)
+    [realtime] = serving.calls("realtime_event", "begun")
+    serving.publish(Topic.WORK, b"work")
+    [work] = eventually(lambda: serving.calls("bulk_worker", "begun"))
+    keys = [psutil.Process(call["pid"]).environ().get("LOCAL_TASK_KEY") for call in (realtime, work)]
+    assert keys == [None, work["key"]]
 
 
 def test_messages_reach_their_function_with_the_key_of_this_start(begin: Begin) -> None:
@@ -243,8 +317,8 @@ def test_a_worker_that_cannot_start_ends_it_with_the_reason(begin: Begin) -> Non
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
-        ({"APP_TYPE": "EVENT"}, "APP_TYPE: this version serves imports only"),
-        ({"CONNECT_ENV": "connect_prod"}, "APP_TYPE: this version serves imports only"),
+        ({"APP_TYPE": "EVENTS"}, "APP_TYPE: must be one of EVENT, BULK_IMPORT"),
+        ({"BIND_HOST": "0.0.0.0", "APP_TYPE": "EVENT"}, "PUSH_SERVICE_ACCOUNT: is not set, but BIND_HOST opens the realtime"),
         ({"BIND_HOST": "0.0.0.0"}, "BULK_IMPORT_API_KEY: is not set, but BIND_HOST opens the import API to others"),
         ({"KLAVIYO_AUTH_KEY": "", "WORKERS": "many"}, "KLAVIYO_AUTH_KEY: is missing"),
         ({"STATE_BACKEND": "firestore"}, "STATE_BACKEND: `serve` keeps its state in SQLite"),
@@ -268,12 +342,23 @@ def test_a_taken_port_is_a_fault_of_the_settings(begin: Begin) -> None:
     assert f"cannot listen on 127.0.0.1:{first.port}" in second.err.read_text()
 
 
+def test_a_taken_realtime_port_is_one_too(begin: Begin) -> None:
+    """Before anything starts."""
+    first = begin().ready()
+    second = begin(PUB_SUB_PORT=str(first.realtime_port), STATE_PATH=str(first.folder / "other.sqlite3"))
+    assert second.ended() == 2
+    assert f"cannot listen on 127.0.0.1:{first.realtime_port}" in second.err.read_text()
+
+
 def test_the_command_serves_the_products_own_functions_from_any_folder(begin: Begin) -> None:
-    """`ct-klaviyo serve` finds the dispatcher and the worker, whatever the working directory is, and ends with 0."""
+    """`ct-klaviyo serve` finds all three functions, whatever the working directory is, and ends with 0."""
     serving = begin(command=["-m", "shared.cli", "serve"]).ready()
     url = f"http://127.0.0.1:{serving.port}"
     assert httpx.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
     assert httpx.get(f"{url}/sync/status", trust_env=False).json() == {"kinds": {"customers": None}}
     assert httpx.post(f"{url}/tasks/plan", trust_env=False).status_code == 401
+    realtime = f"http://127.0.0.1:{serving.realtime_port}"
+    assert httpx.get(f"{realtime}/health", trust_env=False).json() == {"status": "ok"}
+    assert httpx.post(realtime, content=b"poison", trust_env=False).status_code == 202
     serving.process.terminate()
     assert serving.ended() == 0

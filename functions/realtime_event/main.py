@@ -1,0 +1,33 @@
+"""Realtime: one commercetools notification for each delivery posted to it."""
+
+from __future__ import annotations
+
+import flask
+
+from functions.lean import without_terminal_libraries
+
+with without_terminal_libraries():
+    from functions.http import answered
+    from shared.access import VerifyIdToken, guarded_by_id_token
+    from shared.realtime.envelope import MOST_BODY_BYTES
+    from shared.realtime.http import answer
+    from shared.realtime.wiring import open_function
+
+_app = open_function()
+
+
+def _verifier() -> VerifyIdToken | None:
+    """Loaded only where we check tokens ourselves; elsewhere nobody pays for it."""
+    if not guarded_by_id_token(_app.settings):
+        return None
+    from shared.google_tokens import open_google_tokens
+
+    return open_google_tokens().claims
+
+
+_verify_id_token = _verifier()
+
+
+def realtime_event(request: flask.Request) -> flask.Response:
+    """Answer one delivery."""
+    return answered(request, lambda call: answer(_app, call, _verify_id_token), MOST_BODY_BYTES)

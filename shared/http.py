@@ -1,0 +1,34 @@
+"""A request and an answer as the product sees them; `functions/http.py` stands between them and the web framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A request; `headers` have lower-case names, `query` the first value of each name.
+
+    A `body` that is larger than the function allows is cut off one byte beyond that limit.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """An answer: JSON, or HTML for the status page."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer: TypeAlias = Callable[[ApiRequest], ApiResponse]

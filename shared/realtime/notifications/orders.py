@@ -1,0 +1,193 @@
+"""Orders: placed once, then fulfilled or cancelled (mapping.md "Events", "Placed, once", "Which states")."""
+
+from __future__ import annotations
+
+from shared.commercetools.orders import Order
+from shared.klaviyo.events import Event
+from shared.mapping.choices import Choices
+from shared.mapping.customer import profile_of
+from shared.mapping.order_events import (
+    MappedEvents,
+    cancelled_at,
+    cancelled_order,
+    fulfilled_at,
+    fulfilled_order,
+    placed_order,
+    same_person,
+)
+from shared.mapping.result import Adjustment, Skip, SkipReason
+from shared.mapping.sources import OrderSource
+from shared.realtime.messages import (
+    OrderCustomerEmailMessage,
+    OrderCustomerMessage,
+    OrderMessage,
+    OrderStateMessage,
+    ShipmentStateMessage,
+)
+from shared.realtime.notification import Notification
+from shared.realtime.route import Moment, Result, Route
+from shared.realtime.writes import Mapped, SendEvents, UpsertProfile
+from shared.settings.document import OrderRules, SyncDocument
+
+IMPORTED = "OrderImported"
+IDENTITY_TYPES = ("OrderCustomerSet", "OrderCustomerEmailSet")
+"""Messages about an order that gets its customer or its e-mail later."""
+
+
+def _created_irrelevant(notification: Notification, document: SyncDocument) -> SkipReason | None:
+    if not notification.has_payload or notification.type == IMPORTED:
+        return None
+    state = notification.fields(OrderMessage).order.orderState
+    return None if state in document.order.states.created.placedOrder else SkipReason.ORDER_STATE
+
+
+def order_created(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+    """An order in the state it was created in, or, where the notification does not say, in any state that counts."""
+    if not notification.has_payload or notification.type == IMPORTED:
+        return _all_that_counts(source, choices)
+    return _sent([placed_order(source, choices)])
+
+
+def order_identity_set(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+    """An order whose customer or e-mail came later: placed now, unless it may have been placed for somebody else before."""
+    if _first_identity(notification, source):
+        return _all_that_counts(source, choices)
+    if source.customer is None:
+        return Skip(SkipReason.ORDER_PLACED_BEFORE)
+    profile = profile_of(source.customer, choices.document.customer)
+    return profile if isinstance(profile, Skip) else Mapped((UpsertProfile(profile.attributes),), profile.adjustments)
+
+
+def _state_irrelevant(notification: Notification, document: SyncDocument) -> SkipReason | None:
+    states = document.order.states.changed
+    listed = (*states.fulfilledOrder, *states.cancelledOrder)
+    if not notification.has_payload or notification.fields(OrderStateMessage).orderState in listed:
+        return None
+    return SkipReason.ORDER_STATE
+
+
+def _shipment_irrelevant(notification: Notification, document: SyncDocument) -> SkipReason | None:
+    states = document.order.shipmentStates.fulfilledOrder
+    if not notification.has_payload or notification.fields(ShipmentStateMessage).shipmentState in states:
+        return None
+    return SkipReason.ORDER_STATE
+
+
+def order_state_changed(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+    """An order that is complete, or cancelled."""
+    state = notification.fields(OrderStateMessage).orderState if notification.has_payload else source.order.orderState
+    states = choices.document.order.states.changed
+    return _sent(
+        [
+            *([fulfilled_order(source, choices, notification.at)] if state in states.fulfilledOrder else []),
+            *([cancelled_order(source, choices, notification.at)] if state in states.cancelledOrder else []),
+        ]
+    )
+
+
+def order_shipment_state_changed(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+    """An order that was shipped or delivered."""
+    has_payload = notification.has_payload
+    state = notification.fields(ShipmentStateMessage).shipmentState if has_payload else source.order.shipmentState
+    shipped = state in choices.document.order.shipmentStates.fulfilledOrder
+    return _sent([fulfilled_order(source, choices, notification.at)] if shipped else [])
+
+
+def _first_identity(notification: Notification, source: OrderSource) -> bool:
+    """Whether the order cannot have been placed for another person before (mapping.md "Placed, once")."""
+    order = source.order
+    if not notification.has_payload:
+        return bool(order.customerId and order.customerEmail) and same_person(order, source.customer)
+    if notification.type == "OrderCustomerSet":
+        customer = notification.fields(OrderCustomerMessage)
+        first, other = customer.customer is not None and customer.oldCustomer is None, order.customerEmail
+    else:
+        email = notification.fields(OrderCustomerEmailMessage)
+        first, other = bool(email.email) and not email.oldEmail, order.customerId
+    return first and (not other or same_person(order, source.customer))
+
+
+def _all_that_counts(source: OrderSource, choices: Choices) -> Result:
+    """Placed, and whatever has happened to the order since."""
+    order, rules = source.order, choices.document.order
+    if not _counts(order, rules):
+        return Skip(SkipReason.ORDER_STATE)
+    events = [placed_order(source, choices)]
+    if _is_fulfilled(order, rules):
+        events.append(fulfilled_order(source, choices, fulfilled_at(order)))
+    if order.orderState in rules.states.changed.cancelledOrder:
+        events.append(cancelled_order(source, choices, cancelled_at(order)))
+    return _sent(events)
+
+
+def _counts(order: Order, rules: OrderRules) -> bool:
+    states = rules.states
+    listed = (*states.created.placedOrder, *states.changed.fulfilledOrder, *states.changed.cancelledOrder)
+    return order.orderState in listed or _is_fulfilled(order, rules)
+
+
+def _is_fulfilled(order: Order, rules: OrderRules) -> bool:
+    return order.orderState in rules.states.changed.fulfilledOrder or order.shipmentState in rules.shipmentStates.fulfilledOrder
+
+
+def _sent(mapped: list[MappedEvents | Skip]) -> Result:
+    """All events in one write; an order that has no identity for one event has none for the others."""
+    events: list[Event] = []
+    adjustments: set[Adjustment] = set()
+    for one in mapped:
+        if isinstance(one, Skip):
+            return one
+        events.extend(one.events)
+        adjustments.update(one.adjustments)
+    if not events:
+        return Skip(SkipReason.ORDER_STATE)
+    return Mapped((SendEvents(tuple(events)),), tuple(kind for kind in Adjustment if kind in adjustments))
+
+
+def _created_types(document: SyncDocument) -> list[str]:
+    return [name for name in document.order.messages.created if name not in IDENTITY_TYPES]
+
+
+def _identity_types(document: SyncDocument) -> list[str]:
+    return [name for name in document.order.messages.created if name in IDENTITY_TYPES]
+
+
+ROUTES = (
+    Route(
+        name="OrderCreated",
+        resource_type="order",
+        messages=_created_types,
+        irrelevant=_created_irrelevant,
+        source=OrderSource,
+        map=order_created,
+        summary="Placed Order, Ordered Product for each line item; of an imported order also what happened to it before",
+    ),
+    Route(
+        name="OrderIdentitySet",
+        resource_type="order",
+        messages=_identity_types,
+        source=OrderSource,
+        map=order_identity_set,
+        converges=True,
+        also_disabled_by=("OrderCreated",),
+        summary="as OrderCreated when the order had no identity before, else upserts the customer's profile",
+    ),
+    Route(
+        name="OrderStateChanged",
+        resource_type="order",
+        messages=lambda document: document.order.messages.changed,
+        irrelevant=_state_irrelevant,
+        source=OrderSource,
+        map=order_state_changed,
+        summary="Fulfilled Order, Cancelled Order",
+    ),
+    Route(
+        name="OrderShipmentStateChanged",
+        resource_type="order",
+        messages=lambda _document: ("OrderShipmentStateChanged",),
+        irrelevant=_shipment_irrelevant,
+        source=OrderSource,
+        map=order_shipment_state_changed,
+        summary="Fulfilled Order",
+    ),
+)

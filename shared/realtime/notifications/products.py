@@ -1,0 +1,71 @@
+"""Products: the item and its variants follow what is published (mapping.md "Catalog")."""
+
+from __future__ import annotations
+
+from shared.mapping.choices import Choices
+from shared.mapping.product import product_of
+from shared.mapping.sources import ProductSource
+from shared.realtime.notification import Change, Notification
+from shared.realtime.route import Moment, NoSource, Result, Route
+from shared.realtime.writes import Mapped, PutProduct, RemoveProduct
+from shared.settings.document import SyncDocument
+
+
+def product_published(_notification: Notification, source: ProductSource, choices: Choices, moment: Moment) -> Result:
+    """The product as it is published now; also where an older notification says that it was not."""
+    mapped = product_of(source, choices, moment.now)
+    return Mapped((PutProduct(mapped.item, mapped.variants, mapped.categories),), mapped.adjustments)
+
+
+def product_deleted(notification: Notification, _source: NoSource, _choices: Choices, _moment: Moment) -> Result:
+    """No such product any more."""
+    return Mapped((RemoveProduct(notification.resource_id),))
+
+
+def _unpublished(notification: Notification, choices: Choices) -> Result:
+    return Mapped((RemoveProduct(notification.resource_id, hide=choices.document.product.unpublished == "hide"),))
+
+
+def _vanished(notification: Notification, choices: Choices, _made: bool) -> Result:
+    return _unpublished(notification, choices)
+
+
+def _deleted_types(document: SyncDocument) -> list[str]:
+    return [name for name in document.product.messages.deleted if name not in set(Change)]
+
+
+def _deleted_changes(document: SyncDocument) -> list[Change]:
+    return [Change(name) for name in document.product.messages.deleted if name in set(Change)]
+
+
+ROUTES = (
+    Route(
+        name="ProductPublished",
+        resource_type="product",
+        messages=lambda document: document.product.messages.published,
+        source=ProductSource,
+        map=product_published,
+        vanished=_vanished,
+        converges=True,
+        summary="creates or updates the item, then its variants; deletes variants that are gone",
+    ),
+    Route(
+        name="ProductUnpublished",
+        resource_type="product",
+        messages=_deleted_types,
+        source=ProductSource,
+        map=product_published,
+        is_gone=_unpublished,
+        vanished=_vanished,
+        converges=True,
+        summary="deletes the variants and the item, or hides them (`product.unpublished`)",
+    ),
+    Route(
+        name="ProductResourceDeleted",
+        resource_type="product",
+        changes=_deleted_changes,
+        source=NoSource,
+        map=product_deleted,
+        summary="deletes the variants and the item",
+    ),
+)

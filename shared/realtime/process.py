@@ -1,0 +1,209 @@
+"""One notification: decoded, routed, read, mapped, sent, and what became of it (flows.md "One notification")."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared import logs
+from shared.budget import Budget, budget_of
+from shared.commercetools.verdict import Forbidden
+from shared.dead_letters import DeadLetter, letter_id_of, poison_id_of
+from shared.errors import AuthError, Interrupted, PermanentError, SyncError, TransientError
+from shared.mapping.choices import Choices
+from shared.mapping.result import Adjustment, Skip, SkipReason
+from shared.outcomes import TABLE, RealtimeAction, situation_of
+from shared.push import MalformedPush
+from shared.realtime.app import RealtimeApp
+from shared.realtime.envelope import notification_body
+from shared.realtime.notification import MalformedNotification, Notification, is_test, notification_of
+from shared.realtime.registry import route_of
+from shared.realtime.route import Moment, Result, Route
+from shared.realtime.sending import send
+from shared.realtime.verdict import Outcome, Verdict
+from shared.realtime.writes import Mapped
+
+ROUNDS = 3
+"""How often the current state is mapped and sent at most, when it keeps moving (decisions.md 7)."""
+
+SOURCE = "realtime_event"
+MOVED = "moved"
+
+_log = logs.get(__name__)
+
+
+def handle(app: RealtimeApp, headers: Mapping[str, str], body: bytes) -> Verdict:
+    """What becomes of a delivery; `headers` have lower-case names. Never raises for what a delivery can hold."""
+    try:
+        enveloped = notification_body(headers, body, bare=app.settings.serve.skip_base64_decode)
+        if enveloped.payload is None:
+            return Verdict(Outcome.SKIPPED, enveloped.reason)
+        notification = notification_of(enveloped.payload)
+    except (MalformedPush, MalformedNotification) as error:
+        budget = budget_of(app.settings.budgets.realtime_deadline_s)
+        letter = DeadLetter(letter_id=poison_id_of(body), at=app.now(), source=SOURCE, reason=error.reason)
+        return _dead_lettered(app, letter, budget)
+    return handle_notification(app, notification)
+
+
+def handle_notification(app: RealtimeApp, notification: Notification) -> Verdict:
+    """What becomes of a notification: done or skipped, set aside as a dead letter, or to be delivered again."""
+    started = time.monotonic()
+    budget = budget_of(app.settings.budgets.realtime_deadline_s)
+    work = _Work(app, notification, budget)
+    verdict = _settled(work)
+    _log.info(
+        "notification handled",
+        message_type=notification.type,
+        resource_type=notification.resource_type,
+        resource_id=notification.resource_id,
+        outcome=verdict.outcome.value,
+        reason=verdict.reason or None,
+        adjusted=[kind.value for kind in Adjustment if kind in work.adjustments] or None,
+        duration_ms=round((time.monotonic() - started) * 1000),
+    )
+    return verdict
+
+
+@dataclass(slots=True)
+class _Work:
+    """One notification under way, and what has been said of it so far."""
+
+    app: RealtimeApp
+    notification: Notification
+    budget: Budget
+    adjustments: set[Adjustment] = field(default_factory=set)
+    made: bool = False
+    """Whether something new came into being in Klaviyo."""
+
+
+def _settled(work: _Work) -> Verdict:
+    """The verdict by the table of outcomes (decisions.md 4)."""
+    try:
+        return _worked(work)
+    except Interrupted as interrupted:
+        return Verdict(Outcome.REDELIVER, interrupted.cause.value)
+    except MalformedNotification as error:
+        return _set_aside(work, error.reason)
+    except SyncError as error:
+        return _by_table(work, error)
+
+
+def _by_table(work: _Work, error: SyncError) -> Verdict:
+    match TABLE[situation_of(error)].realtime:
+        case RealtimeAction.SKIP:
+            return Verdict(Outcome.SKIPPED, SkipReason.GONE.value)
+        case RealtimeAction.DEAD_LETTER if isinstance(error, PermanentError):
+            return _set_aside(work, error.reason, error.pointer)
+        case _ if isinstance(error, TransientError):
+            _log.warning("notification is to be delivered again", message_type=work.notification.type, error=error)
+        case _:
+            _log.error("notification cannot be handled before a person acts", message_type=work.notification.type, error=error)
+    return Verdict(Outcome.REDELIVER, type(error).__name__)
+
+
+def _worked(work: _Work) -> Verdict:
+    notification, document = work.notification, work.app.settings.mapping.document
+    if is_test(notification):
+        return _skipped(SkipReason.TEST_NOTIFICATION)
+    route = route_of(notification, document)
+    if route is None:
+        return _skipped(SkipReason.UNKNOWN_TYPE)
+    if route.disabled(notification, document):
+        return _skipped(SkipReason.DISABLED)
+    if reason := route.irrelevant(notification, document):
+        return _skipped(reason)
+    source = _read(work, route)
+    result = _mapped(work, route, source)
+    if isinstance(result, Skip):
+        return _skipped(result.reason)
+    for _ in range(ROUNDS):
+        verdict = _sent(work, result)
+        if not route.converges:
+            return verdict
+        now = _read(work, route)
+        if now == source:
+            return verdict
+        result = _mapped(work, route, now) if now is not None else route.vanished(notification, _choices(work, route), work.made)
+        if isinstance(result, Skip):
+            return verdict
+        source = now
+    return Verdict(Outcome.REDELIVER, MOVED)
+
+
+def _read(work: _Work, route: Route[Any]) -> Any:
+    reading = work.app.sources.read(route.source, work.notification, work.budget)
+    if reading is None:
+        return None
+    work.adjustments.update(reading.adjustments)
+    return reading.source
+
+
+def _mapped(work: _Work, route: Route[Any], source: Any) -> Result:
+    choices = _choices(work, route)
+    if source is None:
+        return route.is_gone(work.notification, choices)
+    return route.map(work.notification, source, choices, Moment(work.app.now()))
+
+
+def _choices(work: _Work, route: Route[Any]) -> Choices:
+    return work.app.sources.choices(route.source, work.budget)
+
+
+def _sent(work: _Work, mapped: Mapped) -> Verdict:
+    """Send the writes in their order."""
+    work.adjustments.update(mapped.adjustments)
+    deduplicate = work.app.settings.mapping.document.customer.deduplication.enabled
+    skipped: SkipReason | None = None
+    for write in mapped.writes:
+        sent = send(write, work.app.klaviyo, work.budget, deduplicate=deduplicate)
+        work.adjustments.update(sent.adjustments)
+        work.made = work.made or sent.created
+        skipped = sent.skip
+    return Verdict(Outcome.DONE) if skipped is None else _skipped(skipped)
+
+
+def _skipped(reason: SkipReason) -> Verdict:
+    return Verdict(Outcome.SKIPPED, reason.value)
+
+
+def _set_aside(work: _Work, reason: str, pointer: str | None = None) -> Verdict:
+    notification = work.notification
+    letter = DeadLetter(
+        letter_id=letter_id_of(notification.type, notification.resource_type, notification.resource_id, reason),
+        at=work.app.now(),
+        source=SOURCE,
+        reason=reason,
+        message_type=notification.type,
+        resource_type=notification.resource_type,
+        resource_id=notification.resource_id,
+        pointer=pointer,
+        happened_at=notification.at or None,
+        sku=notification.sku,
+        data_erasure=notification.data_erasure,
+    )
+    return _dead_lettered(work.app, letter, work.budget)
+
+
+def _dead_lettered(app: RealtimeApp, letter: DeadLetter, budget: Budget) -> Verdict:
+    """Record the pointer before the message is acknowledged; where that is not allowed, the log has it."""
+    fields = {
+        "dead_letter_id": letter.letter_id,
+        "reason": letter.reason,
+        "message_type": letter.message_type,
+        "resource_type": letter.resource_type,
+        "resource_id": letter.resource_id,
+        "at": letter.pointer,
+    }
+    try:
+        app.dead_letters.add(letter, budget)
+    except Forbidden:
+        _log.error("dead letter cannot be stored, this line is all there is", **fields)
+    except (TransientError, AuthError, Interrupted) as error:
+        _log.warning("dead letter is not stored yet", dead_letter_id=letter.letter_id, error=error)
+        return Verdict(Outcome.REDELIVER, letter.reason)
+    else:
+        _log.warning("dead letter stored", **fields)
+    return Verdict(Outcome.DEAD_LETTERED, letter.reason)
