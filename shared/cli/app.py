@@ -1,34 +1,22 @@
-"""The commands of `ct-klaviyo`. All but `serve` and `unlock` are callers of the import API."""
+"""The commands of `ct-klaviyo`. All but `serve`, `unlock` and `dead-letters` are callers of the import API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.errors import ConfigError, Problem, SyncError
+from shared.cli import dead_letters
+from shared.cli.ending import EXIT_CODES, Exit, complain, complain_of, ending, environ
+from shared.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from shared.cli.api_client import Answer, ImportApi
-
-EXIT_CODES = (
-    "Exit codes: 0 done, or the run completed; 1 it completed with errors, or the request failed; "
-    "2 wrong usage or settings; 3 the run was stopped, halted or interrupted."
-)
-
-
-class Exit(IntEnum):
-    """The exit codes, as `--help` documents them."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    STOPPED = 3
 
 
 class ImportKind(StrEnum):
@@ -46,6 +34,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(dead_letters.app, name="dead-letters")
+
 Kind = Annotated[ImportKind, typer.Argument(help="What to import; this version offers customers.", show_default=False)]
 OptionalKind = Annotated[ImportKind | None, typer.Argument(help="One kind in detail; all kinds if left out.")]
 RunId = Annotated[str, typer.Argument(help="The run's id, as `ct-klaviyo runs` lists it.", show_default=False)]
@@ -60,13 +50,13 @@ Watching = Annotated[bool, typer.Option("--watch", help="Follow the run until it
 
 @app.command()
 def serve() -> None:
-    """Run the import API and its workers on this machine, until Ctrl-C or SIGTERM.
+    """Run realtime, the import API and its workers on this machine, until Ctrl-C or SIGTERM.
 
-    Settings come from the environment and from `.env`; state is kept in STATE_PATH.
+    Settings come from the environment and from `.env`; APP_TYPE narrows it to one of the two, state is kept in STATE_PATH.
     """
     from shared.local.serve import serve as run
 
-    raise typer.Exit(run(_environ(), out=typer.echo, err=_complain))
+    raise typer.Exit(run(environ(), out=typer.echo, err=complain))
 
 
 @app.command("import")
@@ -181,21 +171,9 @@ def unlock(
     def confirm(sentence: str) -> bool:
         return yes or typer.confirm(f"{sentence} Go on?")
 
-    try:
-        lock = unlocking.import_lock(load(_environ()))
+    with ending():
+        lock = unlocking.import_lock(load(environ()))
         typer.echo(unlocking.unlock(lock, kind.value, confirm, budget_of(unlocking.BUDGET_S), force=force))
-    except ConfigError as error:
-        _complain_of(error)
-        raise typer.Exit(Exit.USAGE) from None
-    except SyncError as error:
-        _complain(str(error))
-        raise typer.Exit(Exit.FAILED) from None
-
-
-def _environ() -> dict[str, str]:
-    from shared.settings import environment
-
-    return environment(Path(".env"))
 
 
 @contextmanager
@@ -206,12 +184,12 @@ def _api(url: str | None, as_json: bool) -> Iterator[ImportApi]:
     from shared.cli.api_client import NotReachable, Refused, connect
 
     try:
-        address = api_address(_environ(), url)
+        address = api_address(environ(), url)
         api = connect(address.url, address.key)
         with api.client:
             yield api
     except ConfigError as error:
-        _complain_of(error)
+        complain_of(error)
         raise typer.Exit(Exit.USAGE) from None
     except NotReachable as error:
         _fail(as_json, {"error": "not_reachable", "message": str(error)}, [str(error), "  start it with: ct-klaviyo serve"])
@@ -223,16 +201,8 @@ def _fail(as_json: bool, body: Answer, lines: list[str]) -> None:
     if as_json:
         typer.echo(json.dumps(body))
     else:
-        _complain("\n".join(lines))
+        complain("\n".join(lines))
     raise typer.Exit(Exit.FAILED)
-
-
-def _complain(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _complain_of(error: ConfigError) -> None:
-    _complain("\n".join(f"{problem.field}: {problem.message}" for problem in error.problems))
 
 
 def _listed_ids(ids: list[str] | None, ids_file: Path | None) -> list[str] | None:
@@ -281,7 +251,7 @@ def _watch(api: ImportApi, run_id: str, as_json: bool) -> None:
     try:
         last = Watch(api, Console(stderr=as_json)).until_ended(run_id)
     except LeftEarly:
-        _complain(f"left before the run has stopped; {resume_with}")
+        complain(f"left before the run has stopped; {resume_with}")
         raise typer.Exit(Exit.STOPPED) from None
     _show_run(last, as_json)
     raise typer.Exit(exit_code(str(last.get("status"))))

@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[3]
 def test_every_command_and_option_has_help() -> None:
     """Nobody has to guess what a command, an argument or an option is for."""
     assert isinstance(COMMANDS, TyperGroup)
-    for name, command in COMMANDS.commands.items():
+    groups = [command for command in COMMANDS.commands.values() if isinstance(command, TyperGroup)]
+    assert {name for group in groups for name in group.commands} == {"list", "show", "replay", "drop"}
+    for name, command in [*COMMANDS.commands.items(), *(pair for group in groups for pair in group.commands.items())]:
         assert command.help, name
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{name} {parameter.name}"
@@ -35,6 +37,7 @@ def test_the_commands_are_these() -> None:
     assert isinstance(COMMANDS, TyperGroup)
     assert set(COMMANDS.commands) == {
         "serve", "import", "status", "runs", "run", "stop", "resume", "retry", "watch", "unlock",
+        "dead-letters",
     }  # fmt: skip
 
 

@@ -1,0 +1,187 @@
+"""`ct-klaviyo dead-letters`: what was set aside, and what a person does about it (decisions.md 15)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.ending import Exit, complain, ending, environ
+from shared.dead_letters import MOST
+from shared.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from shared.cli.letters import Found, Search, Stores, Wanted
+    from shared.realtime.notification import Notification
+    from shared.realtime.verdict import Verdict
+    from shared.settings import Settings
+
+app = typer.Typer(
+    help="Show what was set aside because it could not be handled, send it again, or remove it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+LetterIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids, as `list` shows them.", show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="All of them, or all with this reason and type.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="Only letters with this reason.")]
+Type = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only letters about this type of message or resource.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST, help="How many, newest first.")] = 20,
+    reason: Reason = None,
+    of_type: Type = None,
+    as_json: Json = False,
+) -> None:
+    """List the dead letters of the state file and of commercetools, newest first."""
+    from shared.cli import render_letters as render
+
+    with _stores() as (_, stores):
+        search = stores.newest(_wanted(reason, of_type), limit)
+        if as_json:
+            shown = {"deadLetters": [render.as_json(one) for one in search.found], "notReadable": search.forbidden}
+            typer.echo(json.dumps(shown))
+            return
+        typer.echo("\n".join(render.table(search.found)) if search.found else "there are no dead letters")
+        _note(search)
+
+
+@app.command()
+def show(
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help="The letter's id, as `list` shows it.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Show all that is known of one dead letter, and what can be done."""
+    from shared.cli import render_letters as render
+
+    with _stores() as (_, stores):
+        search = stores.get([letter_id])
+        for one in search.found:
+            typer.echo(json.dumps(render.as_json(one)) if as_json else "\n".join(render.detail(one)))
+        _note(search)
+        if not search.found:
+            _complain_of_missing([letter_id])
+            raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def replay(letter_ids: LetterIds = None, every: All = False, reason: Reason = None, of_type: Type = None) -> None:
+    """Read the resources of dead letters as they are now and send them again; what is settled is dropped.
+
+    Needs the settings of `serve`, from the environment or `.env`, and the scopes of realtime.
+    """
+    from shared.cli import render_letters as render
+    from shared.cli.letters import replayed
+    from shared.realtime.replay import notification_of_letter
+
+    with _stores() as (settings, stores):
+        found, missing = _chosen(stores, letter_ids, every, _wanted(reason, of_type))
+        if every:
+            poison = [one for one in found if notification_of_letter(one.letter) is None]
+            found = [one for one in found if one not in poison]
+            if poison:
+                complain(f"note: {_count(len(poison))} cannot be replayed, look with: ct-klaviyo dead-letters list")
+        results = []
+        for result in replayed(found, _handler(settings)):
+            typer.echo(render.outcome(result))
+            results.append(result)
+        settled = sum(result.settled for result in results)
+        typer.echo(f"{settled} of {_count(len(found))} settled")
+        if len(results) < len(found):
+            complain(f"{len(found) - len(results)} not tried, because a host refuses the credentials: mend that first")
+        if missing or settled < len(found):
+            raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def drop(
+    letter_ids: LetterIds = None,
+    every: All = False,
+    reason: Reason = None,
+    of_type: Type = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove dead letters for good, without sending anything."""
+    from shared.cli import letters
+
+    with _stores() as (_, stores):
+        found, missing = _chosen(stores, letter_ids, every, _wanted(reason, of_type))
+        if found and not (yes or typer.confirm(f"This removes {_count(len(found))} for good. Go on?")):
+            typer.echo("nothing was removed")
+            return
+        typer.echo(f"removed {_count(sum(letters.drop(one) for one in found))}")
+        if missing:
+            raise typer.Exit(Exit.FAILED)
+
+
+@contextmanager
+def _stores() -> Iterator[tuple[Settings, Stores]]:
+    """The settings and the stores for the length of a command; turns errors into messages and exit codes."""
+    from shared.cli.letters import stores_of
+    from shared.settings import load
+
+    with ending():
+        settings = load(environ())
+        with stores_of(settings) as stores:
+            yield settings, stores
+
+
+def _wanted(reason: str | None, of_type: str | None) -> Wanted:
+    from shared.cli.letters import Wanted
+
+    return Wanted(reason, of_type)
+
+
+def _chosen(stores: Stores, letter_ids: list[str] | None, every: bool, wanted: Wanted) -> tuple[list[Found], list[str]]:
+    """The letters that a command is about, and the ids that there are none of; says what must not be read and is not there.
+
+    Raises `ConfigError` when it is not clear which are meant.
+    """
+    if bool(letter_ids) == every:
+        raise ConfigError([Problem("ID", "name the ids of dead letters, or --all")])
+    if letter_ids and (wanted.reason or wanted.type):
+        raise ConfigError([Problem("--reason, --type", "go with --all, not with ids")])
+    search = stores.get(letter_ids) if letter_ids else stores.newest(wanted)
+    found = {one.letter.letter_id for one in search.found}
+    missing = [letter_id for letter_id in letter_ids or [] if letter_id not in found]
+    _note(search)
+    _complain_of_missing(missing)
+    return search.found, missing
+
+
+def _handler(settings: Settings) -> Callable[[Found, Notification], Verdict]:
+    """The realtime side, which puts a letter that is refused again back where it was; it logs from warnings up."""
+    from shared import logs
+    from shared.realtime.process import handle_notification
+    from shared.realtime.wiring import open_realtime_app
+
+    logs.configure("WARNING", settings.logging.format)
+    realtime = open_realtime_app(settings)
+
+    def handle(one: Found, notification: Notification) -> Verdict:
+        return handle_notification(replace(realtime, dead_letters=one.store.letters), notification)
+
+    return handle
+
+
+def _note(search: Search) -> None:
+    from shared.cli.render_letters import missing_scope
+
+    for line in missing_scope(search.forbidden):
+        complain(line)
+
+
+def _complain_of_missing(letter_ids: list[str]) -> None:
+    for letter_id in letter_ids:
+        complain(f"there is no dead letter {letter_id}")
+
+
+def _count(letters: int) -> str:
+    return f"{letters} dead letter{'' if letters == 1 else 's'}"
