@@ -25,7 +25,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: setup ## a sandbox of both APIs, the sample customers imported with progress; no account needed
 	@$(BIN)/python -m sandbox.demo
 
-run: setup ## serve the import API against the APIs that the environment or .env names
+run: setup ## serve realtime and the import API against the APIs that the environment or .env names
 	@$(BIN)/ct-klaviyo serve
 
 test: setup ## the whole test suite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -13,9 +14,18 @@ from shared.cli.app import app
 
 def cli_reference() -> str:
     """One section for each command: its help, and a table of its arguments and options."""
+    return "\n".join(_section(name, command) for name, command in commands())
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command under its name, those of a group under the group's name and theirs."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    return "\n".join(_section(name, command) for name, command in group.commands.items())
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from ((f"{name} {inner}", one) for inner, one in command.commands.items())
+        else:
+            yield name, command
 
 
 def _section(name: str, command: Any) -> str:
@@ -35,7 +45,7 @@ def _section(name: str, command: Any) -> str:
 
 def _shown(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        name = str(parameter.name).upper()
+        name = str(parameter.metavar or parameter.name).upper() + ("..." if parameter.nargs == -1 else "")
         return name if parameter.required else f"[{name}]"
     flag = ", ".join(parameter.opts)
     value = str(parameter.metavar or parameter.name.split("_")[-1]).upper()

@@ -35,9 +35,8 @@ def test_the_demos_output_names_reasons_that_exist() -> None:
 
 def test_the_tree_is_that_of_the_repository() -> None:
     """Every folder and single module that is shown exists, and none is missing."""
-    folders = {
-        f"{parent}/{name}/" for parent in ("functions", "shared", "shared/bulk", "sandbox") for name in _folders(ROOT / parent)
-    }
+    parents = ("functions", "shared", "shared/bulk", "shared/realtime", "sandbox")
+    folders = {f"{parent}/{name}/" for parent in parents for name in _folders(ROOT / parent)}
     modules = {
         path.relative_to(ROOT).as_posix()
         for parent in (ROOT, ROOT / "functions", ROOT / "shared")
