@@ -81,6 +81,7 @@ class Sandbox:
             "KLAVIYO_AUTH_KEY": KLAVIYO_KEY,
             "STATE_PATH": str(state),
             "BULK_IMPORT_PORT": str(port),
+            "PUB_SUB_PORT": str(free_port()),
             "PYTHONUNBUFFERED": "1",
             **more,
         }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.commercetools import stock
 from sandbox.commercetools.collection import Collection, Resource
 from sandbox.commercetools.custom_objects import CustomObjects
 from sandbox.commercetools.errors import ApiError, invalid_input, not_found
@@ -80,9 +81,7 @@ class Project:
         defaults = {}
         if kind.collection == "customers":
             defaults = {**_NEW_CUSTOMER, "email": f"new.{self._made}@example.com"}
-        resource = {**base, **defaults, **fields}
-        collection.put(resource)
-        return resource
+        return self._put(kind, {**base, **defaults, **fields})
 
     def change(self, kind: ApiKind, identifier: str, fields: Mapping[str, Any]) -> Resource:
         """Replace top-level fields (None removes one), raise the version, stamp the time. Raises ApiError 400, 404."""
@@ -91,15 +90,34 @@ class Project:
         changed = {name: value for name, value in merged.items() if value is not None}
         changed["version"] += 1
         changed["lastModifiedAt"] = api_instant(self.clock)
-        self.collections[kind.collection].put(changed)
-        return changed
+        return self._put(kind, changed)
 
     def delete(self, kind: ApiKind, identifier: str) -> Resource:
         """Remove a resource and return it. Raises ApiError 400, 404."""
         self._check_fields(kind, {}, frozenset())
         held = self._held(kind, identifier)
         self.collections[kind.collection].remove(identifier)
+        if kind.collection == "inventory":
+            self._follow_stock({held["sku"]} if "sku" in held else set())
         return held
+
+    def _put(self, kind: ApiKind, resource: Resource) -> Resource:
+        """Store what was made or changed; what others show of it follows."""
+        collection = self.collections[kind.collection]
+        if kind.collection == "products" and "masterData" in resource:
+            resource = stock.with_stock(resource, self.collections["inventory"])
+        before = collection.get(resource["id"])
+        collection.put(resource)
+        if kind.collection == "inventory":
+            self._follow_stock({entry["sku"] for entry in (before, resource) if entry is not None and "sku" in entry})
+        return resource
+
+    def _follow_stock(self, skus: set[str]) -> None:
+        products = self.collections["products"]
+        for row in products.with_values("sku", skus):
+            product = products.full(row)
+            if "masterData" in product and any(stock.sells(product, sku) for sku in skus):
+                products.put(stock.with_stock(product, self.collections["inventory"], frozenset(skus)))
 
     def _held(self, kind: ApiKind, identifier: str) -> Resource:
         held = self.collections[kind.collection].get(identifier)

@@ -89,6 +89,7 @@ def sample_kinds(malformed_emails: int = 0, scale: Scale = DEMO) -> dict[str, Sa
             partial(_product, scale),
             scale.products,
             index_of_key=products.index_of_key,
+            locate={"sku": partial(_product_of_sku, scale)},
             outline=products.outline,
             outline_paths=products.SEARCHABLE_OUTLINE,
         ),
@@ -143,6 +144,11 @@ def _customer(scale: Scale, head: Resource, seed: int, index: int, size: int) ->
 
 def _product(scale: Scale, head: Resource, seed: int, index: int, _size: int) -> Resource:
     return products.completed(head, seed, index, scale)
+
+
+def _product_of_sku(scale: Scale, sku: str, size: int) -> list[int]:
+    place = variants.variant_of_sku(sku, size, scale.variants)
+    return [] if place is None else [place[0]]
 
 
 def _entry(scale: Scale, head: Resource, seed: int, index: int, _size: int) -> Resource:

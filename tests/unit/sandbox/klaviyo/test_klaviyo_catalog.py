@@ -102,6 +102,23 @@ def test_defaults_are_those_of_the_contract(shop: Bench) -> None:
     assert shop.get(one("variant", "v1"))["data"]["attributes"]["inventory_policy"] == 0
 
 
+@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (400, "invalid")])
+def test_a_link_to_something_missing_is_refused_with_a_pointer_at_it(
+    make_bench: Callable[..., Bench], status: int, code: str
+) -> None:
+    """404 or 400: both readings, for items that are created or updated, and for variants."""
+    bench = make_bench(missing_link_status=status)
+    add(bench, category("shoes"), item("p1"))
+    link = [(code, "/data/relationships/categories/data/1/id")]
+    created = bench.post(LISTS["item"], {"data": item("p2", "shoes", "gone")})
+    patch = {"data": {**change("item", "p1"), "relationships": links("categories", "category", "shoes", "gone")}}
+    updated = bench.call("PATCH", one("item", "p1"), patch)
+    assert [(r.status_code, errors(r)) for r in (created, updated)] == [(status, link)] * 2
+    refused = bench.post(LISTS["variant"], {"data": variant("x", "gone")})
+    assert (refused.status_code, errors(refused)) == (status, [(code, "/data/relationships/item/data/id")])
+    assert bench.post(LISTS["item"], {"data": item("p1")}).status_code == 409
+
+
 def test_a_variant_needs_an_existing_item(shop: Bench) -> None:
     """404 for an unknown one, 400 when none is named."""
     response = shop.post(LISTS["variant"], {"data": variant("x", "nothing")})
