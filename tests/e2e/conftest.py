@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.checker import CustomerCheck, check_customers
 from sandbox.launch import Launched, Sandbox, free_port, sandbox, serve
+from tests.e2e.realtime_world import Functions, World, functions_on
 
 CUSTOMERS = 6_000
 HTTP = httpx.Client(verify=False, trust_env=False, timeout=90.0, limits=httpx.Limits(max_keepalive_connections=0))
@@ -117,3 +118,21 @@ def product(servers: Sandbox, tmp_path: Path) -> Iterator[Product]:
     yield under_test
     for process in under_test.processes:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def realtime_functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
+    """The realtime function in as many settings as tests ask for, and two simulators that begin empty."""
+    with (
+        sandbox(commercetools=["--customers", "0", "--malformed-emails", "0"]) as servers,
+        functions_on(servers, tmp_path_factory.mktemp("realtime")) as functions,
+    ):
+        yield functions
+
+
+@pytest.fixture
+def world(realtime_functions: Functions) -> World:
+    """Empty simulators without faults, and the function with default settings."""
+    made = World(realtime_functions, realtime_functions.having())
+    made.reset()
+    return made

@@ -1,0 +1,91 @@
+"""Ten thousand messages, some delivered up to five times, in disorder, while what they are about is changed and deleted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from sandbox.checker_catalog import check_catalog
+from sandbox.checker_events import PLACED, REFUNDED, check_events
+from sandbox.checker_profiles import check_profiles
+from sandbox.launch import Launched, Sandbox, free_port, is_healthy, launch, sandbox
+from sandbox.notifications.project import ProjectControl
+from sandbox.notifications.shop import Shop
+from sandbox.storm import Storm, break_loose
+from tests.e2e.storm_mapping import differences
+
+MESSAGES = 10_000
+INSTANCES = 2
+WORKERS = 12
+SEED = 1
+KLAVIYO = {"quota_times": 1_000, "keep_event_properties": False}
+"""A thousand times the documented limits, which would stretch the storm over half an hour."""
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Sandbox]:
+    """Two simulators of their own: an empty project, so that the storm has told of everything in it."""
+    arguments = ["--job-seconds", "0.1", "--settings", json.dumps(KLAVIYO)]
+    with sandbox(commercetools=["--customers", "0"], klaviyo=arguments) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def instances(servers: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The addresses of two processes of the realtime function, which know nothing of each other."""
+    with ExitStack() as stack:
+        urls = []
+        for number in range(INSTANCES):
+            url, process = _served(servers, tmp_path_factory.mktemp(f"instance-{number}"))
+            stack.callback(process.stop)
+            urls.append(url)
+        yield urls
+
+
+def _served(servers: Sandbox, folder: Path) -> tuple[str, Launched]:
+    port = free_port()
+    wanted = {"APP_TYPE": "EVENT", "PUB_SUB_PORT": str(port), "LOG_LEVEL": "ERROR"}
+    environment = servers.environment(folder / "state.sqlite3", free_port(), **wanted)
+    process = launch("realtime", [sys.executable, "-m", "shared.cli", "serve"], environment)
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while not is_healthy(url):
+        if process.process.poll() is not None or time.monotonic() > deadline:
+            process.stop()
+            pytest.fail("the realtime function did not come up:\n" + "\n".join(process.lines))
+        time.sleep(0.05)
+    return url, process
+
+
+def test_the_final_state_is_that_of_the_source_whatever_came_when(servers: Sandbox, instances: list[str]) -> None:
+    """Nothing is lost, no event is there twice, and Klaviyo has what the mapping makes of the project as it is in the end."""
+    source, target = servers.commercetools.url, servers.klaviyo.url
+    random = Random(SEED)
+    project = ProjectControl(source)
+    storm = Storm(Shop(project, Random(SEED)), random)
+    report = break_loose(storm, instances, MESSAGES, random, workers=WORKERS)
+    project.close()
+    sys.stdout.write(f"{report}\n")
+    assert report.lost == []
+    assert len(report.deliveries) > MESSAGES * 1.4
+    assert set(report.statuses) <= {204, 503}, "nothing was set aside"
+
+    events = check_events(source, target)
+    assert events.problems == ()
+    assert events.counts[PLACED] > MESSAGES / 20
+    assert events.counts[REFUNDED] > MESSAGES / 50
+    catalog = check_catalog(source, target)
+    assert catalog.problems == ()
+    assert min(catalog.items, catalog.variants, catalog.categories) > 10
+    profiles = check_profiles(source, target, erased=storm.erased)
+    assert profiles.problems == ()
+    assert profiles.customers > MESSAGES / 50
+    assert len(storm.erased) > 5
+    assert differences(source, target, buyers=storm.buyers) == []
