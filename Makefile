@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KIND ?= customers
 COUNT ?= 100000
+SECONDS ?= 60
 
 .PHONY: help setup demo run test check format lock bench clean
 
@@ -47,8 +48,8 @@ lock: setup ## compile the locks anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
 
-bench: setup ## measure an import against Klaviyo's real limits: make bench KIND=customers COUNT=100000
-	@$(BIN)/python -m sandbox.bench $(KIND) --count $(COUNT)
+bench: setup ## measure against the simulators: make bench KIND=customers COUNT=100000, or KIND=realtime SECONDS=60
+	@$(BIN)/python -m sandbox.bench $(KIND) $(if $(filter realtime,$(KIND)),--seconds $(SECONDS),--count $(COUNT))
 
 clean: ## remove everything that setup and runs have made
 	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

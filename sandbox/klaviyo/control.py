@@ -22,8 +22,8 @@ def control_routes(account: Account) -> list[Route]:
     """Routes to look into the account and to steer it.
 
     GET ledger (`after`, `limit`, `what` = requests or effects), bodies (`after`, a number of the ledger), summary, settings,
-    profiles (`external_id`, `email` or `phone_number`); GET profiles/dump, events/dump, catalog/dump stream one JSON object a line; POST reset;
-    POST settings with the settings to change.
+    profiles (`external_id`, `email` or `phone_number`); GET profiles/dump, events/dump, catalog/dump stream one JSON object a
+    line; POST reset; POST settings with the settings to change.
     """
     return [
         Route(CONTROL_PREFIX + name, _Endpoint(account, handler), methods=[method])

@@ -6,6 +6,7 @@ It is about the resource that `--id` names, or the first of its kind; the projec
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from random import Random
 
@@ -33,8 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--show", action="store_true", help="print the notification, too")
     options = parser.parse_args(arguments)
     collection, about = KINDS[options.kind]
-    project = ProjectControl(options.commercetools)
-    resource = next((row for row in project.all(collection) if options.id in (None, row["id"])), None)
+    with closing(ProjectControl(options.commercetools)) as project:
+        rows = project.all(collection)
+    told_of = (row for row in rows if row.get("transactions") != [])  # of a payment only a transaction can be told
+    resource = next((row for row in told_of if options.id in (None, row["id"])), None)
     if resource is None:
         parser.error(f"the project has no such resource among its {collection}")
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -47,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     request = ENVELOPES[options.envelope](sent, Post(message_id=str(notification.get("id", resource["id"])), published_at=at))
     if options.show:
         sys.stdout.write(ENVELOPES["bare"](sent, Post()).body.decode() + "\n")
-    connection = Connection(options.function, TIMEOUT_S)
-    try:
-        status = connection.send("POST", connection.path, request.headers, request.body).status
-    except NoAnswer:
-        parser.error("the function does not answer")
+    with closing(Connection(options.function, TIMEOUT_S)) as connection:
+        try:
+            status = connection.send("POST", connection.path, request.headers, request.body).status
+        except NoAnswer:
+            parser.error("the function does not answer")
     sys.stdout.write(f"{options.kind} of {resource['id']}: {status}\n")
     return 0 if status in ACKNOWLEDGED else 1
 

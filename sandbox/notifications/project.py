@@ -30,6 +30,7 @@ class ProjectControl:
         client_id: str = "sandbox-client",
         client_secret: str = "sandbox-secret",  # noqa: S107 - the simulator's, not a real one
     ) -> None:
+        self.url = url
         self.project_key = project_key
         self._connection = Connection(url, 60.0)
         self._basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode("ascii")

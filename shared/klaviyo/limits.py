@@ -75,7 +75,8 @@ UPDATE_ITEM = Endpoint("update_item", "PATCH", f"{_ITEMS}/{{id}}", 75, 750, _SIN
 DELETE_ITEM = Endpoint("delete_item", "DELETE", f"{_ITEMS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
 LIST_VARIANTS = Endpoint("list_variants", "GET", f"{_ITEMS}/{{id}}/variants", 350, 3500, _SINGLE, shared_with_realtime=True)
 
-CREATE_VARIANT = Endpoint("create_variant", "POST", _VARIANTS, 75, 750, shared_with_realtime=True)
+CREATE_VARIANT = Endpoint("create_variant", "POST", _VARIANTS, 75, 750, _SINGLE, shared_with_realtime=True)
+"""Its 404 may speak of the item, in the same way."""
 UPDATE_VARIANT = Endpoint("update_variant", "PATCH", f"{_VARIANTS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
 DELETE_VARIANT = Endpoint("delete_variant", "DELETE", f"{_VARIANTS}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
 

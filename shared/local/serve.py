@@ -41,7 +41,7 @@ DELIVERIES_PER_WORKER = 4
 """Batches under way for each that is worked on: the others wait for Klaviyo's jobs, which costs next to nothing."""
 
 API_THREADS = 8
-REALTIME_THREADS = 16
+REALTIME_THREADS = 32
 """Notifications handled at once; each waits for the two APIs most of its time."""
 
 ANSWER_MARGIN_S = 60.0

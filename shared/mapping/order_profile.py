@@ -16,14 +16,17 @@ from shared.mapping.person import (
     usable_identifier,
 )
 from shared.mapping.result import Adjustment, Skip, SkipReason
+from shared.mapping.sources import OrderSource
 
 
-def buyer_of(order: Order, adjustments: set[Adjustment]) -> ProfileAttributes | Skip:
-    """The identifiers of whoever ordered: the customer's id and the order's e-mail, as far as there are any.
+def buyer_of(source: OrderSource, adjustments: set[Adjustment]) -> ProfileAttributes | Skip:
+    """The identifiers of whoever ordered: the customer's id, and the customer's own e-mail, else the order's.
 
-    An identifier that Klaviyo cannot store is left out, and counted, when the other one is usable.
+    An event writes the e-mail that it carries into the profile, and the one in an order is as old as the order. An identifier
+    that Klaviyo cannot store is left out, and counted, when the other one is usable.
     """
-    email = normalised_email(order.customerEmail)
+    order = source.order
+    email = (normalised_email(source.customer.email) if source.customer else None) or normalised_email(order.customerEmail)
     if not order.customerId and email is None:
         return Skip(SkipReason.NO_IDENTITY)
     known = order.customerId is not None and usable_identifier(order.customerId, MAX_EXTERNAL_ID_LENGTH)

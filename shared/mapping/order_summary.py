@@ -86,7 +86,7 @@ def order_summary(source: OrderSource, choices: Choices) -> OrderSummary | Skip:
     """The summary of an order, or why there are no events of it: nobody to whom, or no time at which they happened."""
     order = source.order
     adjustments: set[Adjustment] = set()
-    buyer = buyer_of(order, adjustments)
+    buyer = buyer_of(source, adjustments)
     if isinstance(buyer, Skip):
         return buyer
     placed = first_moment(order.createdAt, order.lastModifiedAt)

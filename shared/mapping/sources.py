@@ -22,7 +22,7 @@ class OrderSource(msgspec.Struct, frozen=True, kw_only=True):
     """An order with what it refers to; what could not be read is absent, and its properties are then empty.
 
     `raw` is the order's whole JSON, needed where raw fields are sent. `products` by product id, `discount_codes` (the codes)
-    by id of the discount code.
+    by id of the discount code. `customer` is the one the order names now, None when there is none or it cannot be read.
     """
 
     order: Order
@@ -35,7 +35,8 @@ class OrderSource(msgspec.Struct, frozen=True, kw_only=True):
 class PaidOrderSource(msgspec.Struct, frozen=True, kw_only=True):
     """A payment with the order it belongs to and all payments of that, in the order in which the order names them.
 
-    Without a successful refund in the payment nobody looks for the order: `order` is None, `payments` empty.
+    Without a successful refund, of those that the notification speaks of, nobody looks for the order: `order` is None,
+    `payments` empty.
     """
 
     payment: Payment

@@ -21,7 +21,6 @@ from shared.klaviyo.catalog_requests import (
     delete_category,
     delete_variant,
     rename_category,
-    update_variant,
 )
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.requests import Request
@@ -29,7 +28,6 @@ from shared.klaviyo.verdicts import is_missing, is_taken, names_link
 from shared.mapping.result import Adjustment, SkipReason
 from shared.realtime.preferred import (
     Known,
-    category_request,
     changed,
     item_request,
     preferred_requests,
@@ -39,12 +37,19 @@ from shared.realtime.preferred import (
 from shared.realtime.together import results, together
 from shared.realtime.writes import PutCategories, PutProduct, RemoveProduct, SetStock
 
+CATEGORY_ATTEMPTS = 4
+"""How often a category is created or renamed in turn, while others delete and create it."""
 
-def put_categories(write: PutCategories, klaviyo: KlaviyoClient, budget: Budget) -> None:
+Created = list[str]
+"""Gathers the categories (external ids) that a write had to create, also when it fails in the end."""
+
+
+def put_categories(write: PutCategories, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> None:
     """Create what is missing, rename what has another name. Raises what sending raises, the worst of it at the end."""
     ids = [category.external_id for category in write.categories]
     known = Known(categories={} if write.new else names_of(ids, klaviyo, budget))
-    results(together([partial(_put_category, category, known, klaviyo, budget) for category in changed(write.categories, known)]))
+    puts = changed(write.categories, known)
+    results(together([partial(_put_category, category, known, klaviyo, budget, created) for category in puts]))
 
 
 def remove_category(category_id: str, klaviyo: KlaviyoClient, budget: Budget) -> None:
@@ -52,10 +57,10 @@ def remove_category(category_id: str, klaviyo: KlaviyoClient, budget: Budget) ->
     _sent_or_missing(delete_category(category_id), klaviyo, budget)
 
 
-def put_product(write: PutProduct, klaviyo: KlaviyoClient, budget: Budget) -> tuple[Adjustment, ...]:
+def put_product(write: PutProduct, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> tuple[Adjustment, ...]:
     """The item, then its variants together; what had to be left out. Raises what sending raises, the worst of it at the end."""
     skus = variants_of(write.item.external_id, klaviyo, budget)
-    put = _ItemPut(write, klaviyo, budget, there=skus is not None)
+    put = _ItemPut(write, klaviyo, budget, created, there=skus is not None)
     put.run()
     if skus is None and put.taken:
         skus = variants_of(write.item.external_id, klaviyo, budget)
@@ -83,13 +88,14 @@ class _ItemPut:
     `there`: Klaviyo has the item, as far as we know; `taken`: it had when we thought that it had not.
     """
 
-    def __init__(self, write: PutProduct, klaviyo: KlaviyoClient, budget: Budget, *, there: bool) -> None:
+    def __init__(self, write: PutProduct, klaviyo: KlaviyoClient, budget: Budget, created: Created, *, there: bool) -> None:
         self.taken = False
         self.adjustments: tuple[Adjustment, ...] = ()
         self._item = write.item
         self._categories = {category.external_id: category for category in write.categories}
         self._klaviyo = klaviyo
         self._budget = budget
+        self._created = created
         self._there = there
         self._gone = False
         self._linked = not write.item.categories
@@ -124,7 +130,7 @@ class _ItemPut:
         missing = [category_id for category_id in self._item.categories if category_id not in names]
         for category_id in missing:
             if category_id in self._categories:
-                _put_category(self._categories[category_id], Known(), self._klaviyo, self._budget)
+                _put_category(self._categories[category_id], Known(), self._klaviyo, self._budget, self._created)
         unknown = {category_id for category_id in missing if category_id not in self._categories}
         if unknown:
             self.adjustments = (Adjustment.CATEGORY_UNKNOWN,)
@@ -142,17 +148,27 @@ def _put_variants(write: PutProduct, known: Known, klaviyo: KlaviyoClient, budge
     put = outcomes[: len(write.variants)]
     taken = [at for at, outcome in enumerate(put) if isinstance(outcome, PermanentError) and is_taken(outcome)]
     if taken:
-        now = Known(item=True, variants=variants_of(write.item.external_id, klaviyo, budget) or [])
+        skus = variants_of(write.item.external_id, klaviyo, budget)
+        if skus is None:
+            raise _item_vanished()
+        now = Known(item=True, variants=skus)
         again = together([partial(_take_variant, write.variants[at], now, klaviyo, budget) for at in taken])
         for at, outcome in zip(taken, again, strict=True):
             outcomes[at] = outcome
-    if any(isinstance(outcome, PermanentError) and names_link(outcome, "item") for outcome in outcomes):
-        raise TransientError("the item of a variant vanished while it was written", host=Host.KLAVIYO)
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, PermanentError)]
+    if any(names_link(refusal, "item") or is_missing(refusal) for refusal in refusals):
+        raise _item_vanished()
+    if any(is_taken(refusal) for refusal in refusals):
+        raise TransientError("a SKU was taken again while it was written", host=Host.KLAVIYO)
     results(outcomes)
 
 
+def _item_vanished() -> TransientError:
+    return TransientError("the item of a variant vanished while it was written", host=Host.KLAVIYO)
+
+
 def _put_variant(variant: CatalogVariant, known: Known, klaviyo: KlaviyoClient, budget: Budget) -> None:
-    """Raises the 409 of a SKU that Klaviyo has, but perhaps not under this item."""
+    """Raises the 409 of a SKU that Klaviyo has, but perhaps not under this item, and the 404 of an item that is gone."""
     there = variant.external_id in known.variants
     try:
         klaviyo.send(variant_request(variant, there=there), budget)
@@ -164,25 +180,30 @@ def _put_variant(variant: CatalogVariant, known: Known, klaviyo: KlaviyoClient, 
 
 def _take_variant(variant: CatalogVariant, known: Known, klaviyo: KlaviyoClient, budget: Budget) -> None:
     """A SKU that was taken: by this item meanwhile, or by another one, from which Klaviyo cannot move it."""
-    if variant.external_id in known.variants:
-        klaviyo.send(update_variant(variant), budget)
-    else:
+    if variant.external_id not in known.variants:
         _removed(variant.external_id, klaviyo, budget)
-        klaviyo.send(create_variant(variant), budget)
+    _put_variant(variant, known, klaviyo, budget)
 
 
 def _removed(sku: str, klaviyo: KlaviyoClient, budget: Budget) -> None:
     _sent_or_missing(delete_variant(sku), klaviyo, budget)
 
 
-def _put_category(category: CatalogCategory, known: Known, klaviyo: KlaviyoClient, budget: Budget) -> None:
+def _put_category(category: CatalogCategory, known: Known, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> None:
+    """Raises `TransientError` when it comes and goes each time that it is written."""
     there = category.external_id in known.categories
-    try:
-        klaviyo.send(category_request(category, known), budget)
-    except PermanentError as error:
-        if not (is_missing(error) if there else is_taken(error)):
-            raise
-        klaviyo.send(create_category(category) if there else rename_category(category), budget)
+    for _ in range(CATEGORY_ATTEMPTS):
+        try:
+            klaviyo.send(rename_category(category) if there else create_category(category), budget)
+        except PermanentError as error:
+            if not (is_missing(error) if there else is_taken(error)):
+                raise
+            there = not there
+        else:
+            if not there:
+                created.append(category.external_id)
+            return
+    raise TransientError("a category came and went while it was written", host=Host.KLAVIYO)
 
 
 def _sent_or_missing(request: Request[Any], klaviyo: KlaviyoClient, budget: Budget) -> bool:

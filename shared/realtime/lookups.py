@@ -16,7 +16,7 @@ from shared.cache import ExpiringCache
 from shared.commercetools.catalog import Attribute, Category, Reference
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.reads import Identified, chunked, one, rows
-from shared.commercetools.resources import ExpandedGroup
+from shared.commercetools.resources import Customer, ExpandedGroup
 from shared.commercetools.verdict import Forbidden
 from shared.errors import Gone, Interrupted, PermanentError, TransientError
 from shared.mapping.result import Adjustment
@@ -90,8 +90,8 @@ class Lookups:
     """The look-ups of one process, for all its threads.
 
     Methods that take `left_out` go on without what the credentials may not read, and say so there; of an order's look-ups
-    (`products`, `discount_codes`, `group`) also without what cannot be read now. They raise what the client raises for
-    everything else: `AuthError` for credentials that are refused, `Interrupted` when asked to stop.
+    (`customer`, `products`, `discount_codes`, `group`) also without what cannot be read now. They raise what the client raises
+    for everything else: `AuthError` for credentials that are refused, `Interrupted` when asked to stop.
     """
 
     def __init__(
@@ -124,6 +124,24 @@ class Lookups:
     def discount_codes(self, ids: Iterable[str], budget: Budget, left_out: LeftOut) -> dict[str, str]:
         """The codes by the ids of the discount codes."""
         return self._by_id("discount-codes", self._codes, ids, _DiscountCode, lambda row: row.code, budget, left_out)
+
+    def customer(self, customer_id: str, budget: Budget, left_out: LeftOut) -> Customer | None:
+        """A customer as it is at this moment: never from the cache, since its e-mail decides whose an event is."""
+
+        def read() -> list[Customer]:
+            return rows(
+                self.client,
+                "customers",
+                Customer,
+                "id = :id",
+                {"id": customer_id},
+                budget=budget,
+                read_timeout_s=LOOKUP_READ_S,
+                kind=PathKind.OPTIONAL_LOOKUP,
+            )
+
+        found = self._if_possible("customers", read, left_out)
+        return found[0] if found else None
 
     def group(self, group_id: str, budget: Budget, left_out: LeftOut) -> ExpandedGroup | None:
         """Name and key of a customer group."""

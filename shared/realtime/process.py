@@ -17,13 +17,14 @@ from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.outcomes import TABLE, RealtimeAction, situation_of
 from shared.push import MalformedPush
 from shared.realtime.app import RealtimeApp
+from shared.realtime.catalog_writes import Created
 from shared.realtime.envelope import notification_body
 from shared.realtime.notification import MalformedNotification, Notification, is_test, notification_of
 from shared.realtime.registry import route_of
 from shared.realtime.route import Moment, Result, Route
 from shared.realtime.sending import send
 from shared.realtime.verdict import Outcome, Verdict
-from shared.realtime.writes import Mapped
+from shared.realtime.writes import Mapped, RemoveCategory
 
 ROUNDS = 3
 """How often the current state is mapped and sent at most, when it keeps moving (decisions.md 7)."""
@@ -76,7 +77,7 @@ class _Work:
     budget: Budget
     adjustments: set[Adjustment] = field(default_factory=set)
     made: bool = False
-    """Whether something new came into being in Klaviyo."""
+    """Whether a profile came into being in Klaviyo."""
 
 
 def _settled(work: _Work) -> Verdict:
@@ -158,11 +159,27 @@ def _sent(work: _Work, mapped: Mapped) -> Verdict:
     deduplicate = work.app.settings.mapping.document.customer.deduplication.enabled
     skipped: SkipReason | None = None
     for write in mapped.writes:
-        sent = send(write, work.app.klaviyo, work.budget, deduplicate=deduplicate)
+        created: Created = []
+        try:
+            sent = send(write, work.app.klaviyo, work.budget, deduplicate=deduplicate, created_categories=created)
+        finally:
+            _take_back(work, created)
         work.adjustments.update(sent.adjustments)
         work.made = work.made or sent.created
         skipped = sent.skip
     return Verdict(Outcome.DONE) if skipped is None else _skipped(skipped)
+
+
+def _take_back(work: _Work, created: Created) -> None:
+    """Delete those of the categories just created that commercetools has not any more: they were deleted while we wrote.
+
+    Also when the write has failed, since the next delivery need not speak of them. The notification's own category is looked
+    at by the second reading.
+    """
+    others = [category_id for category_id in created if category_id != work.notification.resource_id]
+    if others:
+        for category_id in work.app.sources.missing_categories(others, work.budget):
+            send(RemoveCategory(category_id), work.app.klaviyo, work.budget)
 
 
 def _skipped(reason: SkipReason) -> Verdict:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from shared.budget import Budget
-from shared.commercetools.catalog import Category, InventoryEntry, ProductProjection, StandalonePrice
+from shared.commercetools.catalog import Category, InventoryEntry, ProductProjection, Reference, StandalonePrice
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.orders import Order, Payment
 from shared.commercetools.reads import Identified, chunked, decoded, first, one, rows
@@ -32,7 +32,7 @@ EMBEDS_ORDER = frozenset({"OrderCreated", "OrderImported", "OrderCreatedFromRecu
 """Messages that hold the order as it was at that moment, which is then not read."""
 
 SETS_IDENTITY = frozenset({"OrderCustomerSet", "OrderCustomerEmailSet"})
-"""Messages for which the order's customer is read, too."""
+"""Messages whose meaning depends on the order's customer, who then is no optional look-up."""
 
 ORDER_WAITS_S = (0.5, 1.0, 2.0)
 """Pauses before an order that does not name a payment yet is looked for again."""
@@ -61,6 +61,19 @@ class Reading(Generic[S]):
 
 class _RawOrderMessage(msgspec.Struct, frozen=True):
     order: dict[str, Any]
+
+
+class _TransactionMessage(msgspec.Struct, frozen=True, rename="camel"):
+    transaction_id: str | None = None
+    transaction: Reference | None = None
+
+
+def _transaction_id(notification: Notification) -> str | None:
+    """The transaction that a message about a payment speaks of; None when it does not say."""
+    if not notification.has_payload:
+        return None
+    message = notification.fields(_TransactionMessage)
+    return message.transaction_id or (message.transaction.id if message.transaction else None)
 
 
 class Sources:
@@ -106,6 +119,21 @@ class Sources:
             return None
         return Reading(cast(S, found), tuple(kind for kind in Adjustment if kind in left_out))
 
+    def missing_categories(self, ids: Sequence[str], budget: Budget) -> list[str]:
+        """Which of these categories commercetools does not have. Raises what the client raises.
+
+        What a query does not find is asked for by its id: a query may not know yet what was created a moment ago.
+        """
+        found = {row.id for row in self._rows("categories", Reference, "id in :id", "id", list(ids), budget)}
+        return [category_id for category_id in ids if category_id not in found and self._is_gone(category_id, budget)]
+
+    def _is_gone(self, category_id: str, budget: Budget) -> bool:
+        try:
+            one(self._client, f"categories/{category_id}", Reference, budget=budget, read_timeout_s=READ_S)
+        except Gone:
+            return True
+        return False
+
     def _nothing(self, _notification: Notification, _budget: Budget, _left_out: LeftOut) -> NoSource:
         return NoSource()
 
@@ -116,22 +144,25 @@ class Sources:
         if notification.has_payload and notification.type in EMBEDS_ORDER:
             order = notification.fields(OrderMessage).order
             raw = notification.fields(_RawOrderMessage).order if self._sends_raw else {}
-            return self._complete(order, raw, None, budget, left_out)
+            return self._complete(order, raw, budget, left_out)
         body = self._client.get(f"orders/{notification.resource_id}", budget=budget, read_timeout_s=READ_S)
         order = decoded(body, Order, "GET orders")
-        customer = self._customer_of(order, budget, left_out) if notification.type in SETS_IDENTITY else None
-        return self._complete(order, self._raw(body), customer, budget, left_out)
+        return self._complete(order, self._raw(body), budget, left_out, whose=notification.type in SETS_IDENTITY)
 
     def _paid_order(self, notification: Notification, budget: Budget, left_out: LeftOut) -> PaidOrderSource:
         payment = one(self._client, f"payments/{notification.resource_id}", Payment, budget=budget, read_timeout_s=READ_S)
-        if not any(transaction.type == REFUND and transaction.state == SUCCESS for transaction in payment.transactions):
+        named_id = _transaction_id(notification)
+        if not any(
+            transaction.type == REFUND and transaction.state == SUCCESS and named_id in (None, transaction.id)
+            for transaction in payment.transactions
+        ):
             return PaidOrderSource(payment=payment)
         order, body = self._order_with(payment.id, budget)
         named = [reference.id for reference in order.paymentInfo.payments] if order.paymentInfo else []
         found = {row.id: row for row in self._rows("payments", Payment, "id in :id", "id", named, budget)}
         return PaidOrderSource(
             payment=payment,
-            order=self._complete(order, self._raw(body), None, budget, left_out),
+            order=self._complete(order, self._raw(body), budget, left_out),
             payments=[found[payment_id] for payment_id in named if payment_id in found],
         )
 
@@ -141,11 +172,11 @@ class Sources:
         product = self._expanded(path, ProductProjection, expand, budget, left_out, params=(("staged", "false"),))
         skus = [variant.sku for variant in product.all_variants if variant.sku]
         lookup = PathKind.OPTIONAL_LOOKUP
-        entries = self._lookups.if_allowed("GET inventory", lambda: self._entries(skus, budget, kind=lookup), left_out)
+        entries = self._lookups.if_allowed("inventory", lambda: self._entries(skus, budget, kind=lookup), left_out)
         prices: list[StandalonePrice] | None = []
         if product.priceMode == "Standalone":
             prices = self._lookups.if_allowed(
-                "GET standalone-prices",
+                "standalone-prices",
                 lambda: self._rows("standalone-prices", StandalonePrice, "sku in :sku", "sku", skus, budget, kind=lookup),
                 left_out,
             )
@@ -186,10 +217,16 @@ class Sources:
             return None
 
     def _complete(
-        self, order: Order, raw: dict[str, Any], customer: Customer | None, budget: Budget, left_out: LeftOut
+        self, order: Order, raw: dict[str, Any], budget: Budget, left_out: LeftOut, *, whose: bool = False
     ) -> OrderSource:
-        """The order with what it refers to, as far as that can be had in a part of the time (decisions.md 4)."""
+        """The order with what it refers to, as far as that can be had in a part of the time (decisions.md 4).
+
+        The customer comes first, since who it is matters more than what else is known. `whose`: nothing goes without it.
+        """
+        customer = self._customer_of(order, budget, left_out) if whose else None
         lookups, share = self._lookups, lookup_share(budget)
+        if order.customerId and not whose:
+            customer = lookups.customer(order.customerId, share, left_out)
         codes = {info.discountCode.id: info.discountCode.obj for info in order.discountCodes}
         expanded = {code_id: obj.code for code_id, obj in codes.items() if obj and obj.code}
         group = order.customerGroup
@@ -264,7 +301,7 @@ class Sources:
     ) -> T:
         """One resource with what it refers to; without that where the credentials may read only the resource itself."""
         collection = path.partition("/")[0]
-        name = f"GET {collection}?expand={expand}"
+        name = f"{collection}.{expand}"
         refused = False
         if not self._lookups.is_forbidden(name):
             try:

@@ -8,7 +8,7 @@ from typing import assert_never
 from shared.budget import Budget
 from shared.klaviyo.client import KlaviyoClient
 from shared.mapping.result import Adjustment, SkipReason
-from shared.realtime.catalog_writes import put_categories, put_product, remove_category, remove_product, set_stock
+from shared.realtime.catalog_writes import Created, put_categories, put_product, remove_category, remove_product, set_stock
 from shared.realtime.event_writes import send_events
 from shared.realtime.profile_writes import remove_profile, upsert_profile
 from shared.realtime.writes import (
@@ -33,12 +33,21 @@ class WriteResult:
     created: bool = False
 
 
-def send(write: Write, klaviyo: KlaviyoClient, budget: Budget, *, deduplicate: bool = False) -> WriteResult:
+def send(
+    write: Write,
+    klaviyo: KlaviyoClient,
+    budget: Budget,
+    *,
+    deduplicate: bool = False,
+    created_categories: Created | None = None,
+) -> WriteResult:
     """Send what the write comes to, within the budget; it may be sent again at any time.
 
-    `deduplicate`: a customer goes to the profile with the same e-mail address (`customer.deduplication.enabled`). Raises
-    `AuthError`, `HostDown`, `RateLimited`, `TransientError`, `PermanentError` and `Interrupted`.
+    `deduplicate`: a customer goes to the profile with the same e-mail address (`customer.deduplication.enabled`).
+    `created_categories` gathers the external ids of categories that were new to Klaviyo. Raises `AuthError`, `HostDown`,
+    `RateLimited`, `TransientError`, `PermanentError` and `Interrupted`.
     """
+    created = [] if created_categories is None else created_categories
     match write:
         case UpsertProfile(attributes):
             written = upsert_profile(attributes, klaviyo, budget, deduplicate=deduplicate)
@@ -48,11 +57,11 @@ def send(write: Write, klaviyo: KlaviyoClient, budget: Budget, *, deduplicate: b
         case SendEvents():
             return WriteResult(send_events(write, klaviyo, budget))
         case PutCategories():
-            put_categories(write, klaviyo, budget)
+            put_categories(write, klaviyo, budget, created)
         case RemoveCategory(category_id):
             remove_category(category_id, klaviyo, budget)
         case PutProduct():
-            return WriteResult(put_product(write, klaviyo, budget))
+            return WriteResult(put_product(write, klaviyo, budget, created))
         case RemoveProduct():
             remove_product(write, klaviyo, budget)
         case SetStock():

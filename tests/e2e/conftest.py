@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.checker import CustomerCheck, check_customers
 from sandbox.launch import Launched, Sandbox, free_port, sandbox, serve
+from tests.e2e.realtime_requests import GRANTED
 from tests.e2e.realtime_world import Functions, World, functions_on
 
 CUSTOMERS = 6_000
@@ -124,7 +125,7 @@ def product(servers: Sandbox, tmp_path: Path) -> Iterator[Product]:
 def realtime_functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
     """The realtime function in as many settings as tests ask for, and two simulators that begin empty."""
     with (
-        sandbox(commercetools=["--customers", "0", "--malformed-emails", "0"]) as servers,
+        sandbox(commercetools=["--customers", "0", "--malformed-emails", "0", "--scopes", *GRANTED]) as servers,
         functions_on(servers, tmp_path_factory.mktemp("realtime")) as functions,
     ):
         yield functions

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from sandbox.launch import KLAVIYO_KEY, Sandbox, free_port
+from sandbox.launch import CLIENT_ID, CLIENT_SECRET, KLAVIYO_KEY, PROJECT, Sandbox, free_port
 from sandbox.notifications.envelopes import Post, Request, pubsub_push
 from sandbox.notifications.platform import Stamp
 from shared.budget import budget_of
@@ -334,6 +334,14 @@ class World:
     def dead_letters(self) -> list[DeadLetter]:
         """The dead letters of the process since the test began."""
         return self.function.dead_letters()
+
+    def custom_objects(self) -> list[dict[str, Any]]:
+        """All custom objects in commercetools."""
+        credentials = {"grant_type": "client_credentials"}
+        token = HTTP.post(f"{self.commercetools_url}/oauth/token", data=credentials, auth=(CLIENT_ID, CLIENT_SECRET)).json()
+        headers = {"Authorization": f"Bearer {token['access_token']}"}
+        answer = HTTP.get(f"{self.commercetools_url}/{PROJECT}/custom-objects?limit=500", headers=headers)
+        return list(answer.json()["results"])
 
     def output(self) -> str:
         """What the process has written."""

@@ -27,7 +27,7 @@ DOWN: Sequence[Mapping[str, Any]] = (
     {"kind": "reset"},
     {"kind": "hang", "seconds": 30},
 )
-CUSTOMERS, ORDERS = 30, 30
+EACH = 30
 
 
 def _posted(world: World, notification: Mapping[str, Any]) -> tuple[int, float]:
@@ -44,7 +44,7 @@ def test_a_delivery_during_an_outage_comes_back_and_is_not_lost(world: World, ru
     brief.klaviyo_fails(rule)
     status, took_s = _posted(brief, message)
     assert (status, brief.dead_letters(), brief.profiles()) == (503, [], [])
-    assert took_s < 2.5
+    assert took_s < 5
     brief.klaviyo_fails()
     brief.watch()
     assert brief.deliver(message).status == 204
@@ -52,17 +52,14 @@ def test_a_delivery_during_an_outage_comes_back_and_is_not_lost(world: World, ru
     assert brief.sent() == [upsert({"external_id": held["id"], "email": "ada@example.com", "properties": properties})]
 
 
-def _parcels(world: World) -> Iterator[Parcel]:
-    """Customers and orders, in turn; each made in commercetools before its notification."""
-    for number in range(max(CUSTOMERS, ORDERS)):
-        if number < CUSTOMERS:
-            held = world.put("customers", email=f"person.{number}@example.com")
-            yield _parcel(messages.customer_created(held, stamp()))
-        if number < ORDERS:
-            placed = world.put(
-                "orders", **order(line("Shirt", world.new_id(), 1300), customerEmail=f"guest.{number}@example.com")
-            )
-            yield _parcel(messages.order_placed(placed, stamp()))
+def _parcels(world: World, each: int) -> list[Parcel]:
+    """So many customers and orders, in turn."""
+    parcels = []
+    for number in range(each):
+        held = world.put("customers", email=f"person.{number}@example.com")
+        placed = world.put("orders", **order(line("Shirt", world.new_id(), 1300), customerEmail=f"guest.{number}@example.com"))
+        parcels += [_parcel(messages.customer_created(held, stamp())), _parcel(messages.order_placed(placed, stamp()))]
+    return parcels
 
 
 def _parcel(notification: Mapping[str, Any]) -> Parcel:
@@ -70,16 +67,32 @@ def _parcel(notification: Mapping[str, Any]) -> Parcel:
     return Parcel(name, lambda attempt: pubsub_push(notification, Post(message_id=name, attempt=attempt)))
 
 
-def outage(world: World, seconds: float, patience: Patience) -> Report:
-    """Klaviyo is down for so long, by 503s, then resets, then hanging; messages are delivered until they are acknowledged."""
-    parcels = list(_parcels(world))
+def outage(world: World, seconds: float, each: int, patience: Patience, per_second: float | None = None) -> Report:
+    """Klaviyo is down for so long, by 503s, then resets, then hanging, and so many customers and orders are delivered meanwhile.
+
+    Each comes back until it is acknowledged.
+    """
+    parcels = _parcels(world, each)
     third = seconds / 3
     world.klaviyo_fails(
         {"kind": "status", "status": 503, "until_s": third},
         {"kind": "reset", "from_s": third, "until_s": 2 * third},
         {"kind": "hang", "seconds": 30, "from_s": 2 * third, "until_s": seconds},
     )
-    return Courier([world.function.url], time.monotonic, random.Random(7), workers=12, patience=patience).deliver(parcels)
+    courier = Courier([world.function.url], time.monotonic, random.Random(7), 12, patience, per_second)
+    return courier.deliver(parcels)
+
+
+def check_outage(world: World, report: Report, each: int) -> None:
+    """All were acknowledged in the end, some only after the outage, and all is in Klaviyo once."""
+    assert report.lost == [], str(report)
+    assert len(report.deliveries) == 2 * each
+    assert report.statuses.keys() == {204, 503}, str(report)
+    profiles = [profile for profile in world.profiles() if "external_id" in profile]
+    assert len(profiles) == each
+    events = [(event["metric"], event["unique_id"]) for event in world.events()]
+    assert len(events) == len(set(events)) == 2 * each
+    assert world.dead_letters() == []
 
 
 def test_nothing_is_lost_in_an_outage_and_nothing_counts_twice(world: World) -> None:
@@ -88,17 +101,9 @@ def test_nothing_is_lost_in_an_outage_and_nothing_counts_twice(world: World) -> 
     Five minutes are compressed into three seconds: the deadline of a delivery and the queue's pauses are shorter as well.
     """
     brief = world.having(**BRIEF)
-    report = outage(brief, 3.0, Patience(answer_s=10, first_s=0.1, most_s=0.8))
-    assert report.lost == [], str(report)
-    assert len(report.deliveries) == CUSTOMERS + ORDERS
-    assert report.statuses.keys() == {204, 503}, str(report)
-    assert report.attempts > len(report.deliveries), "nothing was delivered during the outage"
-    assert max(seconds for delivery in report.deliveries for seconds in delivery.answers_s) < 2.5
-    profiles = brief.profiles()
-    assert len([profile for profile in profiles if "external_id" in profile]) == CUSTOMERS
-    events = [(event["metric"], event["unique_id"]) for event in brief.events()]
-    assert len(events) == len(set(events)) == 2 * ORDERS
-    assert brief.dead_letters() == []
+    report = outage(brief, 3.0, EACH, Patience(answer_s=10, first_s=0.1, most_s=0.8))
+    check_outage(brief, report, EACH)
+    assert max(seconds for delivery in report.deliveries for seconds in delivery.answers_s) < 5
 
 
 @contextmanager
@@ -111,19 +116,20 @@ def _locked(world: World) -> Iterator[None]:
 
 
 def _hung(world: World) -> list[tuple[str, Mapping[str, Any], set[int]]]:
-    """What hangs, a notification that needs it, and how it may be answered."""
+    """What hangs, a notification that needs it, and how it is to be answered."""
     sku = f"hung-{world.new_id()}"
     person = world.put("customers", email="ada@example.com")
     placed = world.put("orders", **order(line("Shirt", world.new_id(), 1300)))
     shown = world.put("categories", **category("Hats"))
     held = world.put("products", **product("Hat", variant(1, sku)))
     nowhere = {"id": world.new_id(), "version": 1}
+    refund = {"id": world.new_id(), "state": "Success"}
     return [
         ("klaviyo /api/profile-import", messages.customer_created(person, stamp()), {503}),
         ("klaviyo /api/events", messages.order_placed(placed, stamp()), {503}),
         ("klaviyo /api/catalog-categories", messages.category_created(shown, stamp()), {503}),
         ("klaviyo /api/catalog-items", messages.product_published(held, projection(held), stamp()), {503}),
-        ("commercetools /sandbox/payments", change("ResourceUpdated", "payment", nowhere, stamp()), {204}),
+        ("commercetools /sandbox/payments", messages.payment_transaction_state_changed(nowhere, refund, stamp()), {503}),
         ("commercetools /sandbox/inventory", change("ResourceCreated", "inventory-entry", nowhere, stamp()), {503}),
         ("commercetools /sandbox/orders", messages.order_customer_set({**placed, "customerId": sku}, None, stamp()), {503}),
     ]
@@ -152,7 +158,7 @@ def test_every_delivery_is_answered_within_ten_seconds_whatever_hangs(world: Wor
         answers.append(("the token host", {503}, pool.submit(_posted, without_token, no_token)))
         answers.append(("the store of dead letters", {503}, pool.submit(_posted, locked, {"email": 1})))
         time.sleep(1.0)
-        assert HTTP.get(f"{world.function.url}/health", timeout=1.0).status_code == 200
+        assert HTTP.get(f"{world.function.url}/health", timeout=3.0).status_code == 200
         found = {what: (future.result()[0] in allowed, future.result()) for what, allowed, future in answers}
     assert all(good for good, _ in found.values()), json.dumps(found)
     assert world.dead_letters() == []

@@ -13,7 +13,7 @@ import pytest
 from sandbox.notifications import messages
 from sandbox.notifications.envelopes import Post, Request, eventarc_binary, pubsub_push, sns
 from sandbox.notifications.platform import change
-from tests.e2e.canaries import PERSONAL, customer, scan_for
+from tests.e2e.canaries import MALFORMED_EMAIL, PERSONAL, customer, scan_for
 from tests.e2e.realtime_resources import line, order
 from tests.e2e.realtime_world import AT, World, stamp, upsert
 
@@ -206,3 +206,40 @@ def test_a_time_that_is_none_costs_no_event(world: World, at: str) -> None:
     assert world.deliver(messages.order_state_changed(done, "Open", stamp(at=at))).status == 204
     (sent,) = world.sent()
     assert (sent.path, sent.status, sent.body["data"]["attributes"]["time"]) == ("/api/events", 202, done["createdAt"])
+
+
+@pytest.fixture
+def on_google_cloud(world: World) -> World:
+    """The function where it has no state file: dead letters stand in commercetools custom objects."""
+    return world.having(K_SERVICE="realtime", REALTIME_DEADLINE_S="1.5")
+
+
+def test_on_google_cloud_a_dead_letter_is_a_custom_object(on_google_cloud: World) -> None:
+    """Poison and a refused customer: 202 each, and a pointer without content in the merchant's project."""
+    held = on_google_cloud.put("customers", **customer(on_google_cloud.new_id(), email=MALFORMED_EMAIL))
+    assert on_google_cloud.deliver(b"no JSON").status == 202
+    assert on_google_cloud.deliver(messages.customer_created(held, stamp())).status == 202
+    stored = on_google_cloud.custom_objects()
+    assert sorted((letter["value"]["reason"], letter["value"].get("resource_id")) for letter in stored) == [
+        ("invalid", held["id"]),
+        ("not_a_json_object", None),
+    ]
+    assert scan_for(PERSONAL.items()).found_in(json.dumps(stored).encode()) == set()
+
+
+def test_a_dead_letter_that_may_not_be_stored_is_an_error_in_the_log(on_google_cloud: World) -> None:
+    """403 of the store: the pointer goes to an ERROR line, and the delivery is acknowledged (decisions.md 4)."""
+    on_google_cloud.commercetools_fails({"kind": "status", "status": 403, "path": "/sandbox/custom-objects"})
+    assert on_google_cloud.deliver(b"no JSON").status == 202
+    (logged,) = on_google_cloud.logged("dead letter cannot be stored, this line is all there is")
+    assert (logged["severity"], logged["reason"]) == ("ERROR", "not_a_json_object")
+
+
+@pytest.mark.parametrize("rule", [{"kind": "status", "status": 503}, {"kind": "hang", "seconds": 30}])
+def test_a_dead_letter_that_cannot_be_stored_now_brings_the_delivery_back(on_google_cloud: World, rule: dict[str, Any]) -> None:
+    """Nothing is acknowledged before it is safely recorded: 503 within the deadline, 202 when the store answers again."""
+    on_google_cloud.commercetools_fails({**rule, "path": "/sandbox/custom-objects"})
+    assert on_google_cloud.deliver(b"no JSON").status == 503
+    on_google_cloud.commercetools_fails()
+    assert on_google_cloud.deliver(b"no JSON").status == 202
+    assert len(on_google_cloud.custom_objects()) == 1

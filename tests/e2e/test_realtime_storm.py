@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -19,6 +20,10 @@ from sandbox.launch import Launched, Sandbox, free_port, is_healthy, launch, san
 from sandbox.notifications.project import ProjectControl
 from sandbox.notifications.shop import Shop
 from sandbox.storm import Storm, break_loose
+from shared.budget import budget_of
+from shared.dead_letters import DeadLetter
+from shared.sqlite.database import Database
+from shared.sqlite.dead_letters import SqliteDeadLetters
 from tests.e2e.storm_mapping import differences
 
 MESSAGES = 10_000
@@ -37,22 +42,36 @@ def servers() -> Iterator[Sandbox]:
         yield started
 
 
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A process of the realtime function, and the state file with its dead letters."""
+
+    url: str
+    state: Path
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """What it has set aside."""
+        with Database(self.state) as database:
+            return SqliteDeadLetters(database).newest(budget_of(5))
+
+
 @pytest.fixture(scope="module")
-def instances(servers: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The addresses of two processes of the realtime function, which know nothing of each other."""
+def instances(servers: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Instance]]:
+    """Two processes of the realtime function, which know nothing of each other."""
     with ExitStack() as stack:
-        urls = []
+        found = []
         for number in range(INSTANCES):
-            url, process = _served(servers, tmp_path_factory.mktemp(f"instance-{number}"))
+            state = tmp_path_factory.mktemp(f"instance-{number}") / "state.sqlite3"
+            url, process = _served(servers, state)
             stack.callback(process.stop)
-            urls.append(url)
-        yield urls
+            found.append(Instance(url, state))
+        yield found
 
 
-def _served(servers: Sandbox, folder: Path) -> tuple[str, Launched]:
+def _served(servers: Sandbox, state: Path) -> tuple[str, Launched]:
     port = free_port()
     wanted = {"APP_TYPE": "EVENT", "PUB_SUB_PORT": str(port), "LOG_LEVEL": "ERROR"}
-    environment = servers.environment(folder / "state.sqlite3", free_port(), **wanted)
+    environment = servers.environment(state, free_port(), **wanted)
     process = launch("realtime", [sys.executable, "-m", "shared.cli", "serve"], environment)
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 30
@@ -64,18 +83,19 @@ def _served(servers: Sandbox, folder: Path) -> tuple[str, Launched]:
     return url, process
 
 
-def test_the_final_state_is_that_of_the_source_whatever_came_when(servers: Sandbox, instances: list[str]) -> None:
+def test_the_final_state_is_that_of_the_source_whatever_came_when(servers: Sandbox, instances: list[Instance]) -> None:
     """Nothing is lost, no event is there twice, and Klaviyo has what the mapping makes of the project as it is in the end."""
     source, target = servers.commercetools.url, servers.klaviyo.url
     random = Random(SEED)
     project = ProjectControl(source)
     storm = Storm(Shop(project, Random(SEED)), random)
-    report = break_loose(storm, instances, MESSAGES, random, workers=WORKERS)
+    report = break_loose(storm, [instance.url for instance in instances], MESSAGES, random, workers=WORKERS)
     project.close()
     sys.stdout.write(f"{report}\n")
     assert report.lost == []
     assert len(report.deliveries) > MESSAGES * 1.4
-    assert set(report.statuses) <= {204, 503}, "nothing was set aside"
+    assert [letter for instance in instances for letter in instance.dead_letters()] == []
+    assert set(report.statuses) <= {204, 503}
 
     events = check_events(source, target)
     assert events.problems == ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.bench import PEAK_MB, problems, report
+from sandbox.bench.customers import PEAK_MB, problems, report
 
 FIGURES: dict[str, Any] = {
     "status": "completed",

@@ -37,6 +37,23 @@ def test_every_request_is_in_the_ledger(bench: Bench) -> None:
     assert [entry["seq"] for entry in control(bench, "ledger", after="2", limit="1")] == [3]
 
 
+def test_bodies_are_kept_only_on_demand(bench: Bench) -> None:
+    """With `keep_bodies` what each request said, as it was written, by the ledger's number; a refused one's, too."""
+    bench.post(IMPORT, {"data": profile(external_id="c1")})
+    assert control(bench, "bodies") == []
+    bench.call("POST", "/_sandbox/settings", {"keep_bodies": True})
+    bench.post(IMPORT, {"data": profile(external_id="c2")})
+    bench.call("GET", "/api/profiles", filter='equals(email,"a+b@example.com")')
+    bench.call("GET", "/api/nothing")
+    kept = control(bench, "bodies")
+    assert [row["seq"] for row in kept] == [2, 3, 4]
+    assert json.loads(kept[0]["body"]) == {"data": profile(external_id="c2")}
+    assert (kept[1]["query"], kept[1]["body"]) == ("filter=equals%28email%2C%22a%2Bb%40example.com%22%29", "")
+    assert [row["seq"] for row in control(bench, "bodies", after="3")] == [4]
+    bench.call("POST", "/_sandbox/reset")
+    assert control(bench, "bodies") == []
+
+
 def test_effects_name_the_request_that_had_them(bench: Bench) -> None:
     """Also those of a job, long after its request."""
     bench.post(JOBS, import_body(profile(external_id="c1"), profile(external_id="c2")))

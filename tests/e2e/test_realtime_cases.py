@@ -1,0 +1,22 @@
+"""The acceptance cases that the realtime tests have to cite, each by its number, in the docstring of the test that asserts it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+CASES = range(1, 76)
+"""The numbers of the cases that are the realtime function's."""
+
+
+def test_every_case_is_cited_by_a_test() -> None:
+    """By the word Case and the number, in the docstring of a test of this folder."""
+    cited = {
+        int(number)
+        for path in Path(__file__).parent.glob("test_realtime_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        for number in re.findall(r"\bCase (\d+)\b", ast.get_docstring(node) or "")
+    }
+    assert sorted(set(CASES) - cited) == []
