@@ -14,16 +14,17 @@ from sandbox.notifications.platform import Notification, Stamp, change
 from sandbox.notifications.project import ProjectControl, Resource
 from sandbox.sample.products import projection
 
-CUSTOMER, ORDER, STATE, STOCK, PRODUCT, REFUND = (
+CUSTOMER, ORDER, GUEST, STATE, STOCK, PRODUCT, REFUND = (
     "customer updated",
     "order created",
+    "guest's order created",
     "order state changed",
     "inventory changed",
     "product published",
     "payment refund",
 )
-PARTS: Mapping[str, int] = {CUSTOMER: 14, ORDER: 12, STATE: 8, STOCK: 12, PRODUCT: 1, REFUND: 3}
-"""How often each kind comes among so many."""
+PARTS: Mapping[str, int] = {CUSTOMER: 14, ORDER: 8, GUEST: 4, STATE: 8, STOCK: 12, PRODUCT: 1, REFUND: 3}
+"""How often each kind comes among so many. Notifications of one kind come to the same API calls."""
 
 CUSTOMERS, PRODUCTS, VARIANTS, CATEGORIES, ORDERS, LINES = 400, 60, 3, 20, 400, 3
 PROJECT = (
@@ -43,12 +44,15 @@ class Mix:
         self._random = Random(seed)
         self._ids = new_ids(self._random)
         self._numbers = count(1)
-        products = [product for product in project.all("products") if product["masterData"]["published"]]
+        products = [product for product in project.all("products") if _is_usual(product)]
         skus = {variant.get("sku") for product in products for variant in variants_of(product)}
-        orders = [order for order in project.all("orders") if "customerEmail" in order and order["origin"] == "Customer"]
+        every = [order for order in project.all("orders") if "customerEmail" in order and order["origin"] == "Customer"]
+        orders = [order for order in every if "customerId" in order]
+        guests = [order for order in every if "customerId" not in order]
         supply = {
             CUSTOMER: [change("ResourceUpdated", "customer", row, self._stamp()) for row in project.all("customers")],
             ORDER: [messages.order_placed(order | {"orderState": "Open"}, self._stamp()) for order in orders],
+            GUEST: [messages.order_placed(order | {"orderState": "Open"}, self._stamp()) for order in guests],
             STATE: [messages.order_state_changed(row | {"orderState": "Complete"}, "Open", self._stamp()) for row in orders],
             STOCK: [
                 change("ResourceUpdated", "inventory-entry", row, self._stamp())
@@ -85,7 +89,7 @@ class Mix:
         return messages.product_published(product, projection(product, staged=False), self._stamp())
 
     def _refunds(self, orders: list[Resource], payments: list[Resource]) -> Iterator[Notification]:
-        """A successful refund of every payment that has one, where its order has an identity."""
+        """A successful refund of every payment that has one and is of one of the orders."""
         paid = {held["id"] for order in orders for held in order.get("paymentInfo", {"payments": ()})["payments"]}
         for payment in payments:
             done = [part for part in payment["transactions"] if (part["type"], part["state"]) == ("Refund", "Success")]
@@ -94,3 +98,8 @@ class Mix:
 
     def _stamp(self) -> Stamp:
         return Stamp(id=next(self._ids), at=_AT)
+
+
+def _is_usual(product: Resource) -> bool:
+    """Whether a product is published with prices of its own: standalone ones would be one more read."""
+    return product["masterData"]["published"] and product.get("priceMode") != "Standalone"

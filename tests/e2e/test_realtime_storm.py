@@ -19,7 +19,7 @@ from sandbox.checker_profiles import check_profiles
 from sandbox.launch import Launched, Sandbox, free_port, is_healthy, launch, sandbox
 from sandbox.notifications.project import ProjectControl
 from sandbox.notifications.shop import Shop
-from sandbox.storm import Storm, break_loose
+from sandbox.storm import Storm, Weather, break_loose
 from shared.budget import budget_of
 from shared.dead_letters import DeadLetter
 from shared.sqlite.database import Database
@@ -88,7 +88,7 @@ def test_the_final_state_is_that_of_the_source_whatever_came_when(servers: Sandb
     source, target = servers.commercetools.url, servers.klaviyo.url
     random = Random(SEED)
     project = ProjectControl(source)
-    storm = Storm(Shop(project, Random(SEED)), random)
+    storm = Storm(Shop(project, Random(SEED)), random, Weather(new_emails=True))
     report = break_loose(storm, [instance.url for instance in instances], MESSAGES, random, workers=WORKERS)
     project.close()
     sys.stdout.write(f"{report}\n")

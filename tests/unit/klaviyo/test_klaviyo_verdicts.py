@@ -93,6 +93,9 @@ def test_errors_of_any_shape_are_read(errors: list[object]) -> None:
         (404, limits.IMPORT_PROFILES, HostDown),
         (404, limits.PATCH_PROFILE, Refused),
         (404, limits.GET_IMPORT_JOB, Refused),
+        (404, limits.CREATE_ITEM, Refused),
+        (404, limits.CREATE_VARIANT, Refused),
+        (404, limits.CREATE_CATEGORY, HostDown),
         (408, limits.IMPORT_PROFILES, TransientError),
         (409, limits.UPSERT_PROFILE, Conflict),
         (413, limits.IMPORT_PROFILES, Refused),
@@ -104,7 +107,7 @@ def test_errors_of_any_shape_are_read(errors: list[object]) -> None:
     ],
 )
 def test_each_status_becomes_one_error(status: int, endpoint: limits.Endpoint, error: type) -> None:
-    """By the table of outcomes; a 404 of a collection speaks of the host."""
+    """By the table of outcomes; a 404 of a collection speaks of the host, unless the body links to what may be missing."""
     assert type(error_of(endpoint, status, None, b"")) is error
 
 

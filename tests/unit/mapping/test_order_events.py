@@ -142,6 +142,30 @@ def test_a_buyer_is_known_by_customer_id_and_by_normalised_email() -> None:
     assert profiles(customerId=None) == [ProfileAttributes(email="anna@example.com")] * 2
 
 
+@pytest.mark.parametrize("mapping", MAPPINGS, ids=["placed", "fulfilled", "cancelled"])
+def test_a_customers_event_carries_the_customers_own_email(mapping: Callable[[OrderSource], Any]) -> None:
+    """The order's is as old as the order, or another one typed at checkout (ADR 0010)."""
+    source = source_of(customerEmail="old@example.com")
+    now = msgspec.structs.replace(source, customer=Customer(id="customer-1", email=" New@Example.com "))
+    assert {event.profile.email for event in mapping(now).events} == {"new@example.com"}
+    assert {event.profile.external_id for event in mapping(now).events} == {"customer-1"}
+    assert [event.profile.email for event in mapping(source).events] == ["old@example.com"] * len(mapping(now).events)
+
+
+@pytest.mark.parametrize("email", [None, "", "  "])
+def test_the_orders_email_stands_in_for_one_that_the_customer_has_not(email: str | None) -> None:
+    """Better an old one than none."""
+    source = msgspec.structs.replace(source_of(), customer=Customer(id="customer-1", email=email))
+    assert {event.profile.email for event in placed(source).events} == {"anna@example.com"}
+
+
+def test_an_email_of_the_customer_that_klaviyo_cannot_store_is_left_out() -> None:
+    """The order's would take its place in the profile."""
+    source = msgspec.structs.replace(source_of(), customer=Customer(id="customer-1", email="x" * 321))
+    assert {event.profile.email for event in placed(source).events} == {None}
+    assert placed(source).adjustments == (Adjustment.IDENTIFIER_UNUSABLE,)
+
+
 def test_an_identifier_that_klaviyo_cannot_store_is_left_out_when_there_is_another() -> None:
     """A changed identifier could be somebody else's; without any, the order is skipped."""
     assert profiles(customerEmail="x" * 321)[1] == ProfileAttributes(external_id="customer-1")

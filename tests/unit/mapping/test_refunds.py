@@ -11,6 +11,8 @@ from order_samples import CHOICES, MODIFIED_AT, choices, order, payment, source_
 
 from shared.commercetools.catalog import Money
 from shared.commercetools.orders import Payment
+from shared.commercetools.resources import Customer
+from shared.klaviyo.profiles import ProfileAttributes
 from shared.mapping.order_events import MappedEvents, fulfilled_order
 from shared.mapping.refunds import all_refunds, refunded_orders
 from shared.mapping.result import Skip, SkipReason
@@ -46,6 +48,14 @@ def test_a_refund_takes_its_amount_off_the_order() -> None:
     fulfilled = fulfilled_order(source_of(), CHOICES, "")
     assert isinstance(fulfilled, MappedEvents)
     assert (event.profile, event.properties) == (fulfilled.events[0].profile, fulfilled.events[0].properties)
+
+
+def test_a_refund_is_the_customers_under_the_customers_own_email() -> None:
+    """Like every event of the order (ADR 0010)."""
+    source = msgspec.structs.replace(source_of(), customer=Customer(id="customer-1", email="new@example.com"))
+    mapped = refunds(payment("p1", CHARGE, transaction("r1")), source=source)
+    assert isinstance(mapped, MappedEvents)
+    assert mapped.events[0].profile == ProfileAttributes(external_id="customer-1", email="new@example.com")
 
 
 def test_a_refund_has_its_own_currency() -> None:

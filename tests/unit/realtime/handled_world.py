@@ -21,8 +21,8 @@ from shared.klaviyo.limiter import Limiter
 from shared.realtime.app import RealtimeApp
 from shared.realtime.notification import notification_of
 from shared.realtime.process import handle_notification
-from shared.realtime.verdict import Outcome, Verdict
 from shared.realtime.reading import Sources
+from shared.realtime.verdict import Outcome, Verdict
 from shared.settings import load
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters

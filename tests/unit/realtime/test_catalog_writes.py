@@ -14,6 +14,7 @@ from shared.klaviyo.catalog import CatalogStock, compound_id
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
 from shared.mapping.result import Adjustment, SkipReason
+from shared.realtime.catalog_writes import CATEGORY_ATTEMPTS
 from shared.realtime.sending import WriteResult, send
 from shared.realtime.writes import PutCategories, PutProduct, RemoveCategory, RemoveProduct, SetStock
 
@@ -93,6 +94,50 @@ def test_a_deleted_category_is_deleted_and_may_be_gone() -> None:
     world.send(PutCategories((category("c1"),), new=True))
     assert world.send(RemoveCategory("c1")) == world.send(RemoveCategory("c1")) == WriteResult()
     assert world.requests()[1:] == [f"DELETE {CATEGORY}/c1 204", f"DELETE {CATEGORY}/c1 404"]
+
+
+def test_what_was_created_is_named_and_what_was_renamed_is_not() -> None:
+    """So that a category which is deleted meanwhile can be taken back."""
+    world = WriteWorld()
+    world.send(PutCategories((category("c1", "Old"),), new=True))
+    created: list[str] = []
+    world.send(PutCategories((category("c1", "New"), category("c2"))), created_categories=created)
+    world.send(product("s1", categories=("c2", "c3")), created_categories=created)
+    assert created == ["c2", "c3"]
+
+
+def test_what_was_created_is_named_also_when_the_write_fails() -> None:
+    """The next delivery may not speak of it any more."""
+    world = WriteWorld()
+    world.send(PutCategories((category("c0", "Old"),), new=True))
+    world.fault(kind="status", method="PATCH", path=f"/api/{CATEGORY}", status=400)
+    created: list[str] = []
+    with pytest.raises(PermanentError):
+        world.send(PutCategories((category("c0"), category("c1"))), created_categories=created)
+    bad = variant("bad", custom_metadata={"nested": {"a": 1}})
+    write = PutProduct(item("p1", "c3"), (bad,), (category("c3"),))
+    with pytest.raises(PermanentError):
+        world.send(write, created_categories=created)
+    assert created == ["c1", "c3"]
+
+
+def test_a_category_that_comes_and_goes_while_it_is_written_is_there_in_the_end() -> None:
+    """Other deliveries create and delete it; that is no fault of this one."""
+    world = WriteWorld()
+    world.fault(kind="status", method="POST", path=f"/api/{CATEGORY}", status=409, first=1)
+    created: list[str] = []
+    world.send(PutCategories((category("c1"),), new=True), created_categories=created)
+    assert world.requests() == [f"POST {CATEGORY} 409", f"PATCH {CATEGORY}/c1 404", f"POST {CATEGORY} 201"]
+    assert created == ["c1"]
+
+
+def test_a_category_that_comes_and_goes_all_the_time_is_a_transient_failure() -> None:
+    """Never a dead letter: the message comes again and the state is read anew."""
+    world = WriteWorld()
+    world.fault(kind="status", method="POST", path=f"/api/{CATEGORY}", status=409)
+    with pytest.raises(TransientError, match="came and went"):
+        world.send(PutCategories((category("c1"),), new=True))
+    assert world.requests() == [f"POST {CATEGORY} 409", f"PATCH {CATEGORY}/c1 404"] * (CATEGORY_ATTEMPTS // 2)
 
 
 # Products
@@ -341,9 +386,46 @@ def test_an_item_that_vanished_under_its_variants_is_a_transient_failure(status:
     """The message comes again and the state is read anew."""
     world = WriteWorld(missing_link_status=status)
     world.transport.once_after("POST", lambda: world.vanish("item", "p1"))
-    with pytest.raises(TransientError):
+    began = world.time.monotonic()
+    with pytest.raises(TransientError, match="the item of a variant vanished"):
         world.send(product("s1"))
-    assert f"POST {VARIANT} {status}" in world.requests()
+    assert world.requests()[2:] == [f"POST {VARIANT} {status}"], "at once: another try would fare the same"
+    assert world.time.monotonic() == began
+
+
+def test_an_item_that_vanished_under_variants_that_are_taken_is_a_transient_failure() -> None:
+    """Whose they are cannot be told any more, so none is deleted."""
+    world = WriteWorld()
+    put(world, "s1", of="p2")
+    world.transport.once_after("POST", lambda: None)  # of the item
+    world.transport.once_after("POST", lambda: world.vanish("item", "p1"))
+    with pytest.raises(TransientError, match="the item of a variant vanished"):
+        world.send(product("s1"))
+    assert world.requests()[2:] == [f"POST {VARIANT} 409", f"{LIST} 404"]
+    assert world.catalog("variant")["s1"].item is world.catalog("item")["p2"]
+
+
+def test_a_sku_that_is_taken_again_at_once_is_a_transient_failure() -> None:
+    """Another delivery of the same product, or of the one that had it; never a dead letter."""
+    world = WriteWorld()
+    put(world, "moved", of="p2")
+    world.fault(kind="status", method="POST", path=f"/api/{VARIANT}", status=409, skip=1, first=1)
+    with pytest.raises(TransientError, match="taken again"):
+        world.send(product("moved"))
+    assert world.requests()[2:] == [f"POST {VARIANT} 409", f"{LIST} 200", f"DELETE {VARIANT}/moved 204", f"POST {VARIANT} 409"]
+
+
+def test_a_variant_that_was_taken_and_vanishes_after_all_is_created() -> None:
+    """404 of its update, at the second look as at the first."""
+    world = WriteWorld()
+    put(world, "s1")
+    world.fault(kind="status", method="GET", first=1, status=404)
+    world.fault(kind="status", method="GET", first=1, status=404)
+    for _ in range(2):
+        world.transport.once_after("GET", lambda: None)
+    world.transport.once_after("GET", lambda: world.vanish("variant", "s1"))
+    world.send(product("s1"))
+    assert world.requests()[-4:] == [f"POST {VARIANT} 409", f"{LIST} 200", f"PATCH {VARIANT}/s1 404", f"POST {VARIANT} 201"]
 
 
 def test_a_product_of_many_variants_is_listed_page_by_page() -> None:

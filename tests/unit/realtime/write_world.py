@@ -104,8 +104,16 @@ class WriteWorld:
     async def _sleep(self, seconds: float) -> None:
         self.time.sleep(seconds)
 
-    def send(self, write: Write, *, deduplicate: bool = False, seconds: float = 10_000.0) -> WriteResult:
-        return send(write, self.client, self.time.budget(seconds), deduplicate=deduplicate)
+    def send(
+        self,
+        write: Write,
+        *,
+        deduplicate: bool = False,
+        seconds: float = 10_000.0,
+        created_categories: list[str] | None = None,
+    ) -> WriteResult:
+        budget = self.time.budget(seconds)
+        return send(write, self.client, budget, deduplicate=deduplicate, created_categories=created_categories)
 
     def fault(self, **rule: Any) -> None:
         self.account.faults.add(FaultRule(**rule))

@@ -14,7 +14,8 @@ from shared.errors import AuthError, HostDown
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import OrderSource
 from shared.realtime.lookups import LOOKUP_SHARE, TTL_S
-from shared.realtime.notification import MalformedNotification
+from shared.realtime.notification import MalformedNotification, Notification
+from shared.realtime.reading import EMBEDS_ORDER
 
 LINES = 20
 MONEY = {"type": "centPrecision", "currencyCode": "EUR", "centAmount": 1300, "fractionDigits": 2}
@@ -127,19 +128,74 @@ def test_the_raw_order_is_kept_where_raw_fields_are_sent(world: World) -> None:
         assert read(world.sources(), OrderSource, about).source.raw == order
 
 
-@pytest.mark.parametrize("kind", ["OrderCustomerSet", "OrderCustomerEmailSet"])
-def test_an_order_that_gets_an_identity_comes_with_its_customer(world: World, kind: str) -> None:
-    """None when that is gone, or was never there; other messages do not read it."""
-    customer = world.row("customers")
+def about(kind: str, order: dict[str, Any]) -> Notification:
+    """A message about an order, with the order inside where there is one."""
+    return notification(kind, "order", order["id"], **({"order": order} if kind in EMBEDS_ORDER else {"x": 1}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests"),
+    [
+        ("OrderCreated", {"customers": 1}),
+        ("OrderStateChanged", {"orders/{id}": 1, "customers": 1}),
+        ("OrderCustomerSet", {"orders/{id}": 1, "customers/{id}": 1}),
+        ("OrderCustomerEmailSet", {"orders/{id}": 1, "customers/{id}": 1}),
+    ],
+)
+def test_an_order_comes_with_its_customer_as_of_now(world: World, kind: str, requests: dict[str, int]) -> None:
+    """Read anew each time, by one request; None when the customer is gone. For a guest nobody is asked for."""
+    customer = world.row("customers", lambda row: "customerGroup" not in row)
     order, guest = order_of(world, lines=0, customerId=customer["id"]), order_of(world, lines=0)
     sources = world.sources()
-    found = read(sources, OrderSource, notification(kind, "order", order["id"], x=1)).source.customer
-    assert found is not None
-    assert (found.id, found.email) == (customer["id"], customer["email"])
-    assert read(sources, OrderSource, notification(kind, "order", guest["id"], x=1)).source.customer is None
-    assert read(sources, OrderSource, notification("OrderStateChanged", "order", order["id"])).source.customer is None
+    for email in ("one@example.com", "another@example.com"):
+        world.change("customers", customer["id"], email=email)
+        world.asked()
+        found = read(sources, OrderSource, about(kind, order)).source.customer
+        assert found is not None
+        assert (found.id, found.email) == (customer["id"], email)
+        assert world.asked() == requests
+    assert read(sources, OrderSource, about(kind, guest)).source.customer is None
+    assert world.asked() == {key: count for key, count in requests.items() if key == "orders/{id}"}
     world.delete("customers", customer["id"])
-    assert read(sources, OrderSource, notification(kind, "order", order["id"], x=1)).source.customer is None
+    found_gone = read(sources, OrderSource, about(kind, order))
+    assert (found_gone.source.customer, found_gone.adjustments) == (None, ())
+    assert world.asked() == requests
+
+
+@pytest.mark.parametrize(
+    ("status", "adjustment"),
+    [(403, Adjustment.LOOKUP_FORBIDDEN), (400, Adjustment.LOOKUP_FAILED), (503, Adjustment.LOOKUP_FAILED)],
+)
+@pytest.mark.parametrize("kind", ["OrderCreated", "OrderStateChanged"])
+def test_a_customer_who_cannot_be_read_does_not_keep_the_event_back(
+    world: World, kind: str, status: int, adjustment: Adjustment
+) -> None:
+    """It is counted; the order has an e-mail of its own."""
+    order = order_of(world, lines=0, customerId=world.row("customers")["id"])
+    world.fails({"kind": "status", "status": status, "endpoint": "customers"})
+    found = world.sources().read(OrderSource, about(kind, order), budget_of(1.5))
+    assert found is not None
+    assert (found.source.customer, found.adjustments) == (None, (adjustment,))
+
+
+@pytest.mark.parametrize("kind", ["OrderCustomerSet", "OrderCustomerEmailSet"])
+def test_an_order_that_gets_an_identity_waits_for_its_customer(world: World, kind: str) -> None:
+    """Whether it is placed at all depends on who that is."""
+    order = order_of(world, lines=0, customerId=world.row("customers")["id"])
+    world.fails({"kind": "status", "status": 503, "endpoint": "customers/{id}"})
+    with pytest.raises(HostDown):
+        world.sources().read(OrderSource, about(kind, order), budget_of(1.0))
+
+
+def test_the_customer_is_asked_for_before_what_may_hang(world: World) -> None:
+    """Who it is matters more than what the products are called."""
+    customer = world.row("customers")
+    order = order_of(world, customerId=customer["id"])
+    world.fails({"kind": "hang", "seconds": 20, "endpoint": "products"})
+    found = world.sources().read(OrderSource, about("OrderCreated", order), budget_of(3.0))
+    assert found is not None
+    assert (found.source.customer is None, found.source.products) == (False, {})
+    assert found.adjustments == (Adjustment.LOOKUP_FAILED,)
 
 
 def test_discount_codes_and_the_customer_group_are_named(world: World) -> None:

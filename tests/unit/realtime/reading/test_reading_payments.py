@@ -54,6 +54,19 @@ def test_a_refunded_payment_comes_with_its_order_and_all_payments_of_that(world:
         world.delete("orders", order_id)
 
 
+def test_the_order_of_a_refund_comes_with_its_customer(world: World) -> None:
+    """As of now, like that of any other event."""
+    customer = world.row("customers")
+    refunded = payment(world, REFUNDED)
+    order(world, refunded, customerId=customer["id"], customerEmail="as.then@example.com")
+    world.asked()
+    source = read(world.sources(), PaidOrderSource, added(refunded)).source
+    assert world.asked() == {"payments/{id}": 1, "orders": 1, "payments": 1, "customers": 1}
+    assert source.order is not None
+    assert source.order.customer is not None
+    assert source.order.customer.email == customer["email"]
+
+
 def test_the_raw_order_is_kept_where_raw_fields_are_sent(world: World) -> None:
     """As for any other event."""
     world.document = configured(order={"properties": {"raw": True}})

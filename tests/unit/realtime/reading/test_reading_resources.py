@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from reading_world import NOWHERE, World, budget, notification, read
 
 from shared.budget import budget_of
+from shared.commercetools.client import open_commercetools
 from shared.errors import HostDown, PermanentError
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import CategorySource, CustomerSource, ProductSource, StockSource
 from shared.realtime.lookups import TTL_S
 from shared.realtime.notification import Notification
+from shared.realtime.reading import Sources
 from shared.realtime.route import NoSource
+from shared.settings.document import SyncDocument
+from shared.settings.model import MappingSettings
 
 FORBIDDEN = {"kind": "status", "status": 403}
 
@@ -209,6 +214,34 @@ def test_a_category_comes_with_all_below_it(world: World) -> None:
     assert [category.id for category in source.descendants] == below != []
     assert all(above.obj for category in source.descendants for above in category.ancestors)
     assert {len(category.ancestors) for category in source.descendants} == {1, 2}
+
+
+def test_categories_that_are_there_are_found_by_one_query_and_the_others_asked_for_by_id(world: World) -> None:
+    """Only the 404 of a category itself says that it is gone."""
+    there = [row["id"] for row in world.rows("categories")]
+    sources = world.sources()
+    world.asked()
+    assert sources.missing_categories(there, budget()) == []
+    assert world.asked() == {"categories": 1}
+    assert sources.missing_categories([there[0], NOWHERE], budget()) == [NOWHERE]
+    assert world.asked() == {"categories": 1, "categories/{id}": 1}
+
+
+def test_a_category_that_a_query_does_not_know_yet_is_not_missing() -> None:
+    """It was created a moment ago."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 3600})
+        return httpx.Response(200, json={"id": NOWHERE} if request.url.path.endswith(NOWHERE) else {"results": []})
+
+    url = "http://commercetools.test"
+    client = open_commercetools(
+        api_url=url, auth_url=url, project_id="p", client_id="c", secret="s", transport=httpx.MockTransport(answer)
+    )
+    sources = Sources(client, MappingSettings("", "", "", SyncDocument()))
+    assert sources.missing_categories([NOWHERE], budget()) == []
+    client.close()
 
 
 def test_stock_is_read_by_sku_from_wherever_the_sku_is_known(world: World) -> None:
