@@ -37,3 +37,9 @@ class ExpiringCache(Generic[K, V]):
                 self._entries[key] = (until, value)
             while len(self._entries) > self._most:
                 del self._entries[next(iter(self._entries))]
+
+    def drop(self, keys: Iterable[K]) -> None:
+        """Forget these keys, as far as they are there."""
+        with self._lock:
+            for key in keys:
+                self._entries.pop(key, None)

@@ -8,10 +8,13 @@ from typing import Protocol
 
 import msgspec
 
+from shared import logs
 from shared.budget import Budget
 
 MOST = 5_000
 """Dead letters that are kept; when there are more, the oldest go."""
+
+_log = logs.get(__name__)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,7 +22,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `source` is the function that gave up, `reason` a short code, `pointer` where the host's error points to. What a replay
     needs besides the resource: `happened_at`, the notification's own time, ISO 8601 in UTC; `sku`, of an inventory entry
-    that may be gone; `data_erasure`, whether the notification asked for it.
+    that may be gone; `data_erasure`, whether the notification asked for it; `first_identity`, whether the order had neither
+    this customer nor this e-mail, nor another one, before; `order_state`, the state that a message about an order spoke of.
     """
 
     letter_id: str
@@ -33,6 +37,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     happened_at: str | None = None
     sku: str | None = None
     data_erasure: bool = False
+    first_identity: bool | None = None
+    order_state: str | None = None
 
 
 class DeadLetters(Protocol):
@@ -52,6 +58,12 @@ class DeadLetters(Protocol):
 
     def drop(self, letter_id: str, budget: Budget) -> bool:
         """Remove one; whether it was there."""
+
+
+def say_deleted(count: int) -> None:
+    """Say it where the oldest letters went to keep the bound: a replay will never find them."""
+    if count:
+        _log.error("dead letters over the bound were deleted", deleted_count=count)
 
 
 def letter_id_of(message_type: str, resource_type: str, resource_id: str, reason: str) -> str:

@@ -7,14 +7,15 @@ framework's own decoder is not used: it answers 400 to what has to be acknowledg
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
+from shared.decoding import UNDECODABLE
 from shared.errors import SyncError
 
 STRUCTURED_EVENT = "application/cloudevents+json"
@@ -79,7 +80,7 @@ def layer_of(content: bytes | msgspec.Raw) -> Layer:
     """The JSON object that `content` is. Raises `MalformedPush`."""
     try:
         return _LAYER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         raise MalformedPush("not_a_json_object") from None
 
 
@@ -87,7 +88,7 @@ def published_message(layer: Layer) -> PushedMessage:
     """The Pub/Sub message in the body of a push. Raises `MalformedPush`."""
     try:
         message = _PUBLISHED.decode(layer.message)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         raise MalformedPush("no_message") from None
     return PushedMessage(
         data=base64_bytes(message.data) if message.data else b"",
@@ -101,30 +102,37 @@ def event_data(layer: Layer) -> bytes | msgspec.Raw:
         return base64_bytes(layer.data_base64)
     if not layer.data:
         raise MalformedPush("event_without_data")
-    return text(layer.data).encode() if bytes(layer.data).startswith(b'"') else layer.data
+    return text(layer.data).encode() if _is_text(layer.data) else layer.data
 
 
 def text(value: msgspec.Raw) -> str:
     """The JSON text that `value` is. Raises `MalformedPush`."""
     try:
         return _TEXT.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         raise MalformedPush("data_is_no_text") from None
 
 
 def base64_bytes(value: msgspec.Raw) -> bytes:
     """What the JSON text `value` encodes in base64. Raises `MalformedPush`."""
     try:
-        return base64.b64decode(text(value), validate=True)
+        if _is_text(value):  # as it stands there, without a copy; unless characters of it are escaped
+            with suppress(binascii.Error):
+                return binascii.a2b_base64(memoryview(value)[1:-1], strict_mode=True)
+        return binascii.a2b_base64(text(value), strict_mode=True)
     except (binascii.Error, ValueError):
         raise MalformedPush("data_is_not_base64") from None
+
+
+def _is_text(value: msgspec.Raw) -> bool:
+    return memoryview(value)[:1].tobytes() == b'"'
 
 
 def shown_id(value: msgspec.Raw) -> str:
     """The JSON text `value` if it could be an id, else ""."""
     try:
         return plain_id(_TEXT.decode(value)) if value else ""
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return ""
 
 

@@ -7,7 +7,7 @@ import flask
 from functions.lean import without_terminal_libraries
 
 with without_terminal_libraries():
-    from functions.http import answered
+    from functions.http import answered_unread
     from shared.access import VerifyIdToken, guarded_by_id_token
     from shared.realtime.envelope import MOST_BODY_BYTES
     from shared.realtime.http import answer
@@ -30,4 +30,4 @@ _verify_id_token = _verifier()
 
 def realtime_event(request: flask.Request) -> flask.Response:
     """Answer one delivery."""
-    return answered(request, lambda call: answer(_app, call, _verify_id_token), MOST_BODY_BYTES)
+    return answered_unread(request, lambda call, read_body: answer(_app, call, read_body, _verify_id_token), MOST_BODY_BYTES)

@@ -30,6 +30,8 @@ def as_json(one: Found) -> dict[str, Any]:
         "happenedAt": letter.happened_at,
         "sku": letter.sku,
         "dataErasure": letter.data_erasure,
+        "firstIdentity": letter.first_identity,
+        "orderState": letter.order_state,
     }
 
 

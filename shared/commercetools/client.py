@@ -20,9 +20,9 @@ from shared.commercetools.ramp import CEILING, Gate, Load
 from shared.commercetools.token import Token, TokenSource
 from shared.commercetools.verdict import Forbidden, Refusal, VersionConflict, error_of, refusal_of
 from shared.errors import Host, HostDown, TransientError
+from shared.outbound import http_client
 from shared.outcomes import PathKind
 from shared.retrying import call_with_retries, retry_after_s, retry_reason
-from shared.tls import tls_context
 from shared.version import USER_AGENT
 
 __all__ = ["CommercetoolsClient", "Forbidden", "Params", "VersionConflict", "open_commercetools"]
@@ -252,18 +252,12 @@ def open_commercetools(
     attempts: int = ATTEMPTS,
     transport: httpx.BaseTransport | None = None,
 ) -> CommercetoolsClient:
-    """A client on the real clock, one for the process; sends nothing yet. `transport` replaces the network (tests).
-
-    The environment's proxies are not used: outbound hosts are the configured ones only (decisions.md 17).
-    """
+    """A client on the real clock, one for the process; sends nothing yet. `transport` replaces the network (tests)."""
 
     def http(base_url: str) -> httpx.Client:
-        return httpx.Client(
+        return http_client(
             base_url=base_url,
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
-            follow_redirects=False,
-            trust_env=False,
-            verify=tls_context(),
             limits=httpx.Limits(max_connections=2 * CEILING, max_keepalive_connections=CEILING, keepalive_expiry=20.0),
             transport=transport,
         )

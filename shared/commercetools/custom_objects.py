@@ -10,6 +10,7 @@ import msgspec
 
 from shared.budget import Budget
 from shared.commercetools.client import SINGLE_READ_S, CommercetoolsClient, unreadable
+from shared.decoding import UNDECODABLE
 from shared.errors import Gone
 from shared.outcomes import PathKind
 
@@ -135,7 +136,7 @@ def _checked(name: str) -> str:
 def _decoded(body: bytes) -> CustomObject:
     try:
         return _OBJECT.decode(body)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         pass
     raise unreadable(_PATH)
 
@@ -143,6 +144,6 @@ def _decoded(body: bytes) -> CustomObject:
 def _listing(body: bytes) -> Listed:
     try:
         listing = _LISTING.decode(body)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         raise unreadable(_PATH) from None
     return Listed(listing.results, listing.total)

@@ -13,7 +13,7 @@ from shared.commercetools import custom_objects
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.custom_objects import CustomObject
 from shared.commercetools.verdict import Forbidden, VersionConflict
-from shared.dead_letters import MOST, DeadLetter
+from shared.dead_letters import MOST, DeadLetter, say_deleted
 from shared.errors import AuthError, PermanentError, SyncError
 from shared.outcomes import PathKind
 
@@ -108,8 +108,12 @@ class CustomObjectDeadLetters:
         """Delete the oldest of too many: twice as many as may have been added since the last look, at most."""
         at_once = 2 * self._look_every
         listed = custom_objects.oldest(self._client, CONTAINER, at_once, budget=budget, kind=_KIND, read_timeout_s=_TRIM_S)
-        for one in listed.objects[: max(0, listed.total - self._kept)]:
-            custom_objects.delete(self._client, CONTAINER, one.key, budget=budget)
+        deleted = 0
+        try:
+            for one in listed.objects[: max(0, listed.total - self._kept)]:
+                deleted += custom_objects.delete(self._client, CONTAINER, one.key, budget=budget) is not None
+        finally:
+            say_deleted(deleted)
 
 
 def _letter_of(found: CustomObject) -> DeadLetter | None:

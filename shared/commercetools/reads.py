@@ -12,6 +12,7 @@ import msgspec
 from shared.budget import Budget
 from shared.commercetools.client import CommercetoolsClient, unreadable
 from shared.commercetools.scan import IDS_PER_GET, PAGE, field_path
+from shared.decoding import UNDECODABLE
 from shared.errors import Host, PermanentError
 from shared.outcomes import PathKind
 
@@ -124,7 +125,7 @@ def decoded(body: bytes | msgspec.Raw, wanted: type[T], operation: str) -> T:
         return msgspec.json.decode(body, type=wanted)
     except msgspec.ValidationError as error:
         pointer = field_path(error)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         raise unreadable(operation) from None
     raise PermanentError(UNREADABLE, host=Host.COMMERCETOOLS, status=200, pointer=pointer)
 

@@ -17,6 +17,7 @@ from shared.commercetools.client import CommercetoolsClient, unreadable
 from shared.commercetools.kinds import ResourceKind, T
 from shared.commercetools.predicates import Filter
 from shared.commercetools.verdict import QUERY_TOO_COMPLEX, Forbidden
+from shared.decoding import UNDECODABLE
 from shared.errors import PermanentError
 from shared.outcomes import PathKind
 
@@ -240,6 +241,6 @@ def _of_kind(kind: ResourceKind[T], where: Filter) -> Filter:
 def _decoded(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw, operation: str) -> R:
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         pass
     raise unreadable(operation)

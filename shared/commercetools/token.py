@@ -15,6 +15,7 @@ import msgspec
 from shared.budget import Budget
 from shared.commercetools.exchange import exchange
 from shared.commercetools.verdict import refusal_of, token_error_of
+from shared.decoding import UNDECODABLE
 from shared.errors import Host, HostDown, Interrupted, TransientError
 from shared.retrying import retry_after_s
 
@@ -133,7 +134,7 @@ class TokenSource:
             raise token_error_of(refusal, retry_after_s(answer.retry_after))
         try:
             granted = msgspec.json.decode(answer.body, type=_Granted)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             granted = None
         if granted is None:
             raise HostDown(f"{Host.COMMERCETOOLS} gave no readable answer to the token request", host=Host.COMMERCETOOLS)

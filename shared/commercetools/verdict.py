@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shared.decoding import UNDECODABLE
 from shared.errors import AuthError, Gone, Host, HostDown, PermanentError, RateLimited, StaleWrite, SyncError, TransientError
 from shared.outcomes import PathKind, Situation, situation_of_status
 
@@ -134,7 +135,7 @@ def token_error_of(refusal: Refusal, retry_after_s: float | None = None) -> Sync
 def _read(body: bytes) -> _ErrorBody:
     try:
         return _ERRORS.decode(body)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return _ErrorBody()
 
 

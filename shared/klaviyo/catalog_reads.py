@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from shared.budget import Budget
 from shared.errors import PermanentError
-from shared.klaviyo.catalog_requests import CATEGORIES_PER_REQUEST, find_categories, list_variants
+from shared.klaviyo.catalog_requests import ShownVariant, list_variants
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.requests import next_cursor
 from shared.klaviyo.verdicts import is_missing
 
 
-def variants_of(item_id: str, client: KlaviyoClient, budget: Budget) -> list[str] | None:
-    """The external ids of an item's variants; None when there is no such item. Raises what sending raises."""
-    skus: list[str] = []
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The external ids of an item's variants, and of those that are settled: nothing has to be written to them."""
+
+    skus: list[str] = field(default_factory=list)
+    settled: set[str] = field(default_factory=set)
+
+
+def variants_of(
+    item_id: str,
+    client: KlaviyoClient,
+    budget: Budget,
+    *,
+    fields: Sequence[str] = ("id",),
+    is_settled: Callable[[ShownVariant], bool] = lambda _variant: False,
+) -> Listed | None:
+    """An item's variants; None when there is no such item. Raises what sending raises.
+
+    `is_settled` judges by the attributes in `fields`, which are not kept: a page of them may have megabytes.
+    """
+    listed = Listed()
     cursor: str | None = None
     while True:
         try:
-            page = client.send(list_variants(item_id, cursor), budget)
+            page = client.send(list_variants(item_id, cursor, fields), budget)
         except PermanentError as error:
             if is_missing(error):
                 return None
             raise
-        skus.extend(page.skus)
+        listed.skus.extend(page.skus)
+        listed.settled.update(variant.sku for variant in page.data if is_settled(variant))
         cursor = next_cursor(page.links)
         if cursor is None:
-            return skus
-
-
-def names_of(category_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> dict[str, str]:
-    """The names of those of these categories that Klaviyo has, by external id. Raises what sending raises."""
-    names: dict[str, str] = {}
-    for start in range(0, len(category_ids), CATEGORIES_PER_REQUEST):
-        found = client.send(find_categories(category_ids[start : start + CATEGORIES_PER_REQUEST]), budget)
-        names.update(found)
-    return names
+            return listed

@@ -6,7 +6,8 @@ and a row of a bulk body. Ids are external ones; paths and bodies have Klaviyo's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -26,24 +27,46 @@ from shared.klaviyo.requests import PAGE_SIZE, Answer, Links, Request, any_of, b
 CATEGORIES_PER_REQUEST = 50
 """How many categories one look-up asks for: a compound id takes 82 bytes of the URL, of which 8 KB pass everywhere."""
 
+VARIANT_ATTRIBUTES = (
+    "title",
+    "description",
+    "sku",
+    "inventory_policy",
+    "inventory_quantity",
+    "price",
+    "url",
+    "image_full_url",
+    "custom_metadata",
+    "published",
+)
+"""All attributes that an update of a variant may name."""
+
 _Kind = Literal["catalog-item", "catalog-variant", "catalog-category"]
 _NEW: dict[str, Any] = {"integration_type": "$custom", "catalog_type": "$default"}
 
 
-class _Shown(msgspec.Struct, frozen=True):
+class ShownVariant(msgspec.Struct, frozen=True):
+    """A variant as Klaviyo shows it, with the attributes that were asked for; numbers with a fraction are `Decimal`."""
+
     id: str
+    attributes: dict[str, Any] = {}
+
+    @property
+    def sku(self) -> str:
+        """Its external id."""
+        return external_id_of(self.id)
 
 
 class VariantPage(msgspec.Struct, frozen=True):
     """A page of an item's variants."""
 
-    data: list[_Shown]
+    data: list[ShownVariant]
     links: Links = Links()
 
     @property
     def skus(self) -> list[str]:
         """The external ids of the page's variants."""
-        return [external_id_of(variant.id) for variant in self.data]
+        return [variant.sku for variant in self.data]
 
 
 class _CategoryAttributes(msgspec.Struct, frozen=True):
@@ -60,7 +83,8 @@ class _CategoryPage(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_variants = body_as(VariantPage)
+_decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_variants = msgspec.json.Decoder(VariantPage, float_hook=Decimal).decode
 _category_page = body_as(_CategoryPage)
 
 
@@ -115,11 +139,23 @@ def delete_item(item_id: str) -> Request[None]:
     return _delete(limits.DELETE_ITEM, item_id)
 
 
-def list_variants(item_id: str, cursor: str | None = None) -> Request[VariantPage]:
-    """A page of up to 100 variants of an item, ids only; 404 when there is no such item. `cursor` as `next_cursor` gave it."""
-    fields = ("fields[catalog-variant]", "id")
-    query = (fields, PAGE_SIZE) if cursor is None else (fields, PAGE_SIZE, ("page[cursor]", cursor))
+def list_variants(item_id: str, cursor: str | None = None, fields: Sequence[str] = ("id",)) -> Request[VariantPage]:
+    """A page of up to 100 variants of an item; 404 when there is no such item.
+
+    `cursor` as `next_cursor` gave it, `fields` the attributes wanted; the ids are always there.
+    """
+    asked = ("fields[catalog-variant]", ",".join(fields))
+    query = (asked, PAGE_SIZE) if cursor is None else (asked, PAGE_SIZE, ("page[cursor]", cursor))
     return Request(limits.LIST_VARIANTS, limits.LIST_VARIANTS.path_of(compound_id(item_id)), _variants, query=query)
+
+
+def is_as_wanted(variant: CatalogVariant, shown: Mapping[str, Any]) -> bool:
+    """Whether an update would change nothing of the attributes shown. Numbers are equal by their value.
+
+    What is not shown, or in another form than it was sent, counts as different: that costs a write and loses nothing.
+    """
+    wanted = _decode_exactly(_encode(_variant(variant)))
+    return all(name in shown and _is_same(shown[name], value) for name, value in wanted.items())
 
 
 def create_variant(variant: CatalogVariant) -> Request[None]:
@@ -194,6 +230,17 @@ def _variant(variant: CatalogVariant) -> dict[str, Any]:
     }
 
 
+def _is_same(one: Any, other: Any) -> bool:
+    """Equality of two JSON values, in which `true` is not `1`."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
 def _stock(stock: CatalogStock) -> dict[str, Any]:
     return {"inventory_policy": stock.inventory_policy, "inventory_quantity": stock.inventory_quantity}
 
@@ -230,6 +277,10 @@ def _delete(endpoint: Endpoint, external_id: str) -> Request[None]:
 
 def _document(row: bytes) -> bytes:
     return b"".join((b'{"data":', row, b"}"))
+
+
+def _variants(answer: Answer) -> VariantPage:
+    return _decode_variants(answer.body)
 
 
 def _names(answer: Answer) -> dict[str, str]:

@@ -9,22 +9,24 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import httpx
-import msgspec
 
 from shared import logs
 from shared.background import awaited, in_background
 from shared.budget import Budget
+from shared.decoding import UNDECODABLE
 from shared.errors import Host, HostDown, Interrupted, PermanentError, TransientError
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Answer, Request
 from shared.klaviyo.verdicts import error_of
+from shared.outbound import http_client
 from shared.retrying import call_with_retries, retry_after_s, retry_reason
-from shared.tls import tls_context
 
 CONNECT_TIMEOUT_S = 5.0
 ATTEMPTS = 8
 """Tries per request that end without a verdict; their waits add up to about a minute."""
 CONNECTIONS = 32
+_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+"""Faults, by httpx's names, that came before anything was sent."""
 
 T = TypeVar("T")
 _log = logs.get(__name__)
@@ -51,6 +53,13 @@ class _NoAnswer:
 
     fault: str
     begun: bool
+
+
+@dataclass(slots=True)
+class _SoFar:
+    """What the attempts at one request have come to; `lost`: one may have been carried out without an answer that says so."""
+
+    lost: bool = False
 
 
 @dataclass(slots=True)
@@ -131,8 +140,9 @@ class KlaviyoClient:
         def on_retry(error: TransientError, wait_s: float) -> None:
             _log.warning("klaviyo is asked again", endpoint=endpoint.name, reason=retry_reason(error), wait_s=round(wait_s, 2))
 
+        so_far = _SoFar()
         return call_with_retries(
-            lambda: self._once(request, budget), budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng
+            lambda: self._once(request, so_far, budget), budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng
         )
 
     def counters(self) -> dict[str, EndpointCount]:
@@ -144,7 +154,7 @@ class KlaviyoClient:
         """Close all connections."""
         self._http.close()
 
-    def _once(self, request: Request[T], budget: Budget) -> T:
+    def _once(self, request: Request[T], so_far: _SoFar, budget: Budget) -> T:
         permit = self._limiter.acquire(request.endpoint, budget)
         answer: _Answer | _NoAnswer | None = None
         try:
@@ -154,14 +164,18 @@ class KlaviyoClient:
             self._limiter.observe(permit, known.status if known else None, known.headers if known else {})
             self._count(request.endpoint.name, rate_limited=known is not None and known.status == 429)
         if isinstance(answer, _NoAnswer):
+            so_far.lost = so_far.lost or answer.fault not in _UNSENT
             budget.check_stop()
             if answer.begun:
                 budget.check()  # an answer that our own deadline cut short says nothing against the host
             raise HostDown(f"no answer from klaviyo to {request.endpoint.name}: {answer.fault}", host=Host.KLAVIYO)
         error = error_of(request.endpoint, answer.status, retry_after_s(answer.headers.get("retry-after")), answer.body)
         if error is not None:
+            so_far.lost = so_far.lost or isinstance(error, HostDown)
             raise error
-        return _decoded(request, Answer(answer.status, answer.body))
+        success = Answer(answer.status, answer.body, so_far.lost)
+        so_far.lost = True  # unless it can be read, and then this is the end
+        return _decoded(request, success)
 
     def _exchange(self, request: Request[Any], budget: Budget) -> _Answer | _NoAnswer:
         """Send once and wait for the whole answer. Raises `Interrupted` for a stop, but not for the deadline."""
@@ -201,16 +215,12 @@ def open_klaviyo(
 ) -> KlaviyoClient:
     """A client with its own pool of kept-alive connections.
 
-    `base_url` as in `KLAVIYO_API_URL`; `user_agent` names product and version. The environment's proxies are not used:
-    outbound hosts are the configured ones only (decisions.md 17).
+    `base_url` as in `KLAVIYO_API_URL`; `user_agent` names product and version.
     """
-    http = httpx.Client(
+    http = http_client(
         base_url=base_url,
         headers={"User-Agent": user_agent},
-        trust_env=False,
-        verify=tls_context(),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
-        follow_redirects=False,
     )
     return KlaviyoClient(http, api_key, limiter, attempts=attempts)
 
@@ -219,6 +229,6 @@ def _decoded(request: Request[T], answer: Answer) -> T:
     """An unreadable answer of a success is a lost one."""
     try:
         return request.decode(answer)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         unreadable = TransientError(f"klaviyo's answer to {request.endpoint.name} cannot be read", host=Host.KLAVIYO)
     raise unreadable

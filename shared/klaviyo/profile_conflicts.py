@@ -19,7 +19,7 @@ from shared.mapping.result import Adjustment
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Klaviyo has the customer, less what `adjustments` name; `created`: by a profile that was not there before."""
+    """Klaviyo has the customer, less what `adjustments` name; `created`: by a profile that may not have been there before."""
 
     adjustments: tuple[Adjustment, ...] = ()
     created: bool = False
@@ -36,7 +36,8 @@ def solve(row: ProfileRow, client: KlaviyoClient, budget: Budget) -> Sent | Fail
 def upserted(row: ProfileRow, client: KlaviyoClient, budget: Budget) -> Written:
     """Upsert the customer as it is, else without the phone, else by patching the profile that the conflict names.
 
-    A phone that was not the cause of a conflict is sent with the patch, if that is taken. Raises what sending raises.
+    The patch has the identifiers, unless others have these; and a phone that was not the cause of a conflict, if that is
+    taken. Raises what sending raises.
     """
     return _written(row, lambda tried: client.send(upsert_profile(tried.encoded), budget), client, budget)
 
@@ -72,21 +73,39 @@ def _written(row: ProfileRow, write: Callable[[ProfileRow], bool], client: Klavi
         except PermanentError as error:
             refusal = error
     if isinstance(refusal, Conflict) and refusal.duplicate_profile_id is not None:
-        return _patched_without_identifiers(refusal.duplicate_profile_id, attributes, phone, client, budget)
+        kept = msgspec.structs.replace(attributes, phone_number=phone)
+        dropped = (Adjustment.PHONE_REFUSED,) if phone != attributes.phone_number else ()
+        return Written((*dropped, *_patched_as_named(refusal.duplicate_profile_id, kept, client, budget)))
     raise refusal
 
 
-def _patched_without_identifiers(
-    profile_id: str, attributes: ProfileAttributes, phone: str | None, client: KlaviyoClient, budget: Budget
-) -> Written:
-    """That profile has one of the customer's identifiers already and another profile has the other: the patch names neither."""
-    rest = msgspec.structs.replace(attributes, external_id=None, email=None, phone_number=phone)
+def _patched_as_named(
+    profile_id: str, attributes: ProfileAttributes, client: KlaviyoClient, budget: Budget
+) -> tuple[Adjustment, ...]:
+    """Write the customer to the profile that a conflict named; what had to be left out.
+
+    With the identifiers this is refused where it has one of them already and yet another profile has the other. Then it names
+    neither, so that no identifier changes its owner.
+    """
+
+    def patch(tried: ProfileAttributes) -> None:
+        client.send(patch_profile(profile_id, tried), budget)
+
     try:
-        client.send(patch_profile(profile_id, rest), budget)
+        return _patched_less_the_phone(attributes, patch)
+    except Conflict:
+        rest = msgspec.structs.replace(attributes, external_id=None, email=None)
+    return (*_patched_less_the_phone(rest, patch), Adjustment.IDENTIFIER_CONFLICT)
+
+
+def _patched_less_the_phone(attributes: ProfileAttributes, patch: Callable[[ProfileAttributes], None]) -> tuple[Adjustment, ...]:
+    """Patch with the phone if there is one, else without; a phone of somebody else is a conflict, too."""
+    try:
+        patch(attributes)
     except PermanentError as error:
-        if phone is None or not may_be_the_phone(error):
+        if attributes.phone_number is None or not may_be_the_phone(error):
             raise
-        phone = None
-        client.send(patch_profile(profile_id, msgspec.structs.replace(rest, phone_number=None)), budget)
-    dropped = phone is None and attributes.phone_number is not None
-    return Written((*((Adjustment.PHONE_REFUSED,) if dropped else ()), Adjustment.IDENTIFIER_CONFLICT))
+    else:
+        return ()
+    patch(msgspec.structs.replace(attributes, phone_number=None))
+    return (Adjustment.PHONE_REFUSED,)

@@ -59,7 +59,10 @@ def decode_profile(row: bytes) -> ProfileAttributes:
 
 
 def upsert_profile(row: bytes) -> Request[bool]:
-    """Create the profile that `encode_profile` made, or update the one that its identifiers name; whether it is new."""
+    """Create the profile that `encode_profile` made, or update the one that its identifiers name; whether it may be new.
+
+    After a lost answer it may: that of the creation would be the lost one.
+    """
     return Request(limits.UPSERT_PROFILE, limits.UPSERT_PROFILE.path, _created, b"".join((b'{"data":', row, b"}")))
 
 
@@ -102,4 +105,4 @@ def erase_profile(profile_id: str) -> Request[None]:
 
 
 def _created(answer: Answer) -> bool:
-    return answer.status == 201
+    return answer.status == 201 or answer.after_loss

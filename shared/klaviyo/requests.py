@@ -34,15 +34,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success: its status (200 to 299) and its body as it arrived."""
+    """A success: its status (200 to 299) and its body as it arrived.
+
+    `after_loss`: the same request was sent before, and may have been carried out, but nobody knows what the answer was.
+    """
 
     status: int
     body: bytes = field(default=b"", repr=False)
+    after_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """One call. `decode` reads the answer of a success and raises `msgspec.DecodeError` when it cannot."""
+    """One call. `decode` reads the answer of a success and raises one of `shared.decoding.UNDECODABLE` when it cannot."""
 
     endpoint: Endpoint
     path: str

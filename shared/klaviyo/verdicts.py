@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shared.decoding import UNDECODABLE
 from shared.errors import AuthError, Host, HostDown, PermanentError, RateLimited, SyncError, TransientError
 from shared.klaviyo.limits import Endpoint
 from shared.outcomes import Situation, situation_of_status
@@ -63,7 +64,7 @@ def refusals_of(body: bytes) -> tuple[Refusal, ...]:
     """The entries of an error body; none when it is not Klaviyo's (klaviyo.md 1.3 says what may be missing or added)."""
     try:
         document = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return ()
     entries = document.get("errors") if isinstance(document, dict) else None
     if not isinstance(entries, list):

@@ -6,6 +6,8 @@ that each write may run twice, or beside another instance's.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,12 +16,17 @@ import msgspec
 from shared.budget import Budget
 from shared.errors import Host, HostDown, PermanentError, TransientError
 from shared.klaviyo.catalog import CatalogCategory, CatalogItem, CatalogVariant
-from shared.klaviyo.catalog_reads import names_of, variants_of
+from shared.klaviyo.catalog_reads import Listed, variants_of
 from shared.klaviyo.catalog_requests import (
+    CATEGORIES_PER_REQUEST,
+    VARIANT_ATTRIBUTES,
+    ShownVariant,
     create_category,
     create_variant,
     delete_category,
     delete_variant,
+    find_categories,
+    is_as_wanted,
     rename_category,
 )
 from shared.klaviyo.client import KlaviyoClient
@@ -32,6 +39,7 @@ from shared.realtime.preferred import (
     item_request,
     preferred_requests,
     superfluous,
+    unsettled,
     variant_request,
 )
 from shared.realtime.together import results, together
@@ -40,16 +48,22 @@ from shared.realtime.writes import PutCategories, PutProduct, RemoveProduct, Set
 CATEGORY_ATTEMPTS = 4
 """How often a category is created or renamed in turn, while others delete and create it."""
 
+LOOK_UPS_AT_ONCE = 4
+"""How many look-ups of categories run at the same time, for a category that has thousands below it."""
+
 Created = list[str]
 """Gathers the categories (external ids) that a write had to create, also when it fails in the end."""
+
+Deleted = list[str]
+"""Gathers the SKUs that a write has deleted, or may have deleted, from a product that should not have them."""
 
 
 def put_categories(write: PutCategories, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> None:
     """Create what is missing, rename what has another name. Raises what sending raises, the worst of it at the end."""
     ids = [category.external_id for category in write.categories]
-    known = Known(categories={} if write.new else names_of(ids, klaviyo, budget))
+    known = Known(categories={} if write.new else _names_of(ids, klaviyo, budget))
     puts = changed(write.categories, known)
-    results(together([partial(_put_category, category, known, klaviyo, budget, created) for category in puts]))
+    results(together([partial(_put_category, category, known, klaviyo, budget, created) for category in puts], budget))
 
 
 def remove_category(category_id: str, klaviyo: KlaviyoClient, budget: Budget) -> None:
@@ -57,22 +71,35 @@ def remove_category(category_id: str, klaviyo: KlaviyoClient, budget: Budget) ->
     _sent_or_missing(delete_category(category_id), klaviyo, budget)
 
 
-def put_product(write: PutProduct, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> tuple[Adjustment, ...]:
-    """The item, then its variants together; what had to be left out. Raises what sending raises, the worst of it at the end."""
-    skus = variants_of(write.item.external_id, klaviyo, budget)
-    put = _ItemPut(write, klaviyo, budget, created, there=skus is not None)
+def put_product(
+    write: PutProduct, klaviyo: KlaviyoClient, budget: Budget, created: Created, deleted: Deleted
+) -> tuple[Adjustment, ...]:
+    """The item, then its variants together; what had to be left out. Raises what sending raises, the worst of it at the end.
+
+    Variants that are as they are to be are not written again, so that a product of which the quota lets only a part through
+    is done after some deliveries.
+    """
+    listed = _compared(write, klaviyo, budget)
+    put = _ItemPut(write, klaviyo, budget, created, there=listed is not None)
     put.run()
-    if skus is None and put.taken:
-        skus = variants_of(write.item.external_id, klaviyo, budget)
-    _put_variants(write, Known(item=True, variants=skus or []), klaviyo, budget)
+    if put.taken or put.gone:  # what was listed is not true any more
+        listed = _compared(write, klaviyo, budget)
+    found = listed or Listed()
+    known = Known(item=True, variants=found.skus, settled=found.settled)
+    _VariantsPut(write, known, klaviyo, budget, deleted).run()
     return put.adjustments
 
 
-def remove_product(write: RemoveProduct, klaviyo: KlaviyoClient, budget: Budget) -> None:
-    """Delete or hide all variants, then the item; what is gone already is fine."""
-    known = Known(variants=variants_of(write.product_id, klaviyo, budget) or [])
-    *variants, item = preferred_requests(write, known)
-    results(together([partial(_sent_or_missing, request, klaviyo, budget) for request in variants]))
+def remove_product(write: RemoveProduct, klaviyo: KlaviyoClient, budget: Budget, deleted: Deleted) -> None:
+    """Delete or hide all variants, then the item; what is gone or hidden already is fine."""
+    fields = ("published",) if write.hide else ("id",)
+    listed = variants_of(write.product_id, klaviyo, budget, fields=fields, is_settled=_is_hidden) or Listed()
+    known = Known(variants=listed.skus, settled=listed.settled)
+    *hiding, item = preferred_requests(write, known)
+    if write.hide:
+        results(together([partial(_sent_or_missing, request, klaviyo, budget) for request in hiding], budget))
+    else:
+        results(together([partial(_removed, sku, klaviyo, budget, deleted) for sku in known.variants], budget))
     _sent_or_missing(item, klaviyo, budget)
 
 
@@ -82,14 +109,29 @@ def set_stock(write: SetStock, klaviyo: KlaviyoClient, budget: Budget) -> SkipRe
     return None if all(sent) else SkipReason.UNKNOWN_VARIANT
 
 
+def _compared(write: PutProduct, klaviyo: KlaviyoClient, budget: Budget) -> Listed | None:
+    """The variants that Klaviyo has under the item; settled are those that an update would not change."""
+    wanted = {variant.external_id: variant for variant in write.variants}
+
+    def is_settled(shown: ShownVariant) -> bool:
+        return shown.sku in wanted and is_as_wanted(wanted[shown.sku], shown.attributes)
+
+    return variants_of(write.item.external_id, klaviyo, budget, fields=VARIANT_ATTRIBUTES, is_settled=is_settled)
+
+
+def _is_hidden(shown: ShownVariant) -> bool:
+    return shown.attributes.get("published") is False
+
+
 class _ItemPut:
     """One item on the way to Klaviyo. Each kind of surprise is met once, so `run` ends.
 
-    `there`: Klaviyo has the item, as far as we know; `taken`: it had when we thought that it had not.
+    `there`: Klaviyo has the item, as far as we know; `taken`: it had when we thought that it had not; `gone`: the reverse.
     """
 
     def __init__(self, write: PutProduct, klaviyo: KlaviyoClient, budget: Budget, created: Created, *, there: bool) -> None:
         self.taken = False
+        self.gone = False
         self.adjustments: tuple[Adjustment, ...] = ()
         self._item = write.item
         self._categories = {category.external_id: category for category in write.categories}
@@ -97,7 +139,6 @@ class _ItemPut:
         self._budget = budget
         self._created = created
         self._there = there
-        self._gone = False
         self._linked = not write.item.categories
 
     def run(self) -> None:
@@ -115,78 +156,132 @@ class _ItemPut:
         names_category = names_link(error, "categories")
         if not self._there and not self.taken and is_taken(error):
             self._there = self.taken = True
-        elif self._there and not self.taken and not self._gone and is_missing(error) and not names_category:
-            self._there, self._gone = False, True
+        elif self._there and not self.taken and not self.gone and is_missing(error) and not names_category:
+            self._there, self.gone = False, True
         elif not self._linked and (is_missing(error) or names_category):
             self._item, self._linked = self._linkable(), True
+        elif names_category and self._missing_categories():
+            raise TransientError("a category came and went while an item was linked to it", host=Host.KLAVIYO)
         elif is_missing(error):
             raise HostDown("klaviyo answered 404 to an item, and nothing of it is missing", host=Host.KLAVIYO)
         else:
             raise error
 
+    def _missing_categories(self) -> list[str]:
+        names = _names_of(self._item.categories, self._klaviyo, self._budget)
+        return [category_id for category_id in self._item.categories if category_id not in names]
+
     def _linkable(self) -> CatalogItem:
         """The item with the links that Klaviyo can take, once the missing categories that we can name are there."""
-        names = names_of(self._item.categories, self._klaviyo, self._budget)
-        missing = [category_id for category_id in self._item.categories if category_id not in names]
-        for category_id in missing:
-            if category_id in self._categories:
-                _put_category(self._categories[category_id], Known(), self._klaviyo, self._budget, self._created)
+        missing = self._missing_categories()
+        nameable = [self._categories[category_id] for category_id in missing if category_id in self._categories]
+        results(together([partial(self._be_there, category) for category in nameable], self._budget))
         unknown = {category_id for category_id in missing if category_id not in self._categories}
         if unknown:
             self.adjustments = (Adjustment.CATEGORY_UNKNOWN,)
         kept = tuple(category_id for category_id in self._item.categories if category_id not in unknown)
         return msgspec.structs.replace(self._item, categories=kept)
 
+    def _be_there(self, category: CatalogCategory) -> None:
+        """Create a category. One that came to be meanwhile keeps the name it was given: ours may be the older one."""
+        try:
+            self._klaviyo.send(create_category(category), self._budget)
+        except PermanentError as error:
+            if not is_taken(error):
+                raise
+        else:
+            self._created.append(category.external_id)
 
-def _put_variants(write: PutProduct, known: Known, klaviyo: KlaviyoClient, budget: Budget) -> None:
-    """Bring all variants to their state and delete the others; SKUs that are taken are looked at again afterwards."""
-    calls = [
-        *(partial(_put_variant, variant, known, klaviyo, budget) for variant in write.variants),
-        *(partial(_removed, sku, klaviyo, budget) for sku in superfluous(write.variants, known)),
-    ]
-    outcomes = together(calls)
-    put = outcomes[: len(write.variants)]
-    taken = [at for at, outcome in enumerate(put) if isinstance(outcome, PermanentError) and is_taken(outcome)]
-    if taken:
-        skus = variants_of(write.item.external_id, klaviyo, budget)
-        if skus is None:
+
+class _VariantsPut:
+    """The variants of one item on the way to Klaviyo: those that are different, and none beside them."""
+
+    def __init__(self, write: PutProduct, known: Known, klaviyo: KlaviyoClient, budget: Budget, deleted: Deleted) -> None:
+        self._write = write
+        self._known = known
+        self._klaviyo = klaviyo
+        self._budget = budget
+        self._deleted = deleted
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._listed: tuple[int, list[str]] = (0, [])
+
+    def run(self) -> None:
+        """Raises what sending raises, the worst of it at the end."""
+        extra = superfluous(self._write.variants, self._known)
+        calls = [
+            *(partial(self._put, variant) for variant in unsettled(self._write.variants, self._known)),
+            *(partial(_removed, sku, self._klaviyo, self._budget, self._deleted) for sku in extra),
+        ]
+        outcomes = together(calls, self._budget)
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, PermanentError)]
+        if any(names_link(refusal, "item") or is_missing(refusal) for refusal in refusals):
             raise _item_vanished()
-        now = Known(item=True, variants=skus)
-        again = together([partial(_take_variant, write.variants[at], now, klaviyo, budget) for at in taken])
-        for at, outcome in zip(taken, again, strict=True):
-            outcomes[at] = outcome
-    refusals = [outcome for outcome in outcomes if isinstance(outcome, PermanentError)]
-    if any(names_link(refusal, "item") or is_missing(refusal) for refusal in refusals):
-        raise _item_vanished()
-    if any(is_taken(refusal) for refusal in refusals):
-        raise TransientError("a SKU was taken again while it was written", host=Host.KLAVIYO)
-    results(outcomes)
+        results(outcomes)
+
+    def _put(self, variant: CatalogVariant) -> None:
+        """Bring a variant to its state, also when its SKU is taken: by this item meanwhile, or by another one.
+
+        Klaviyo cannot move a variant, so that of another item is deleted. Raises the 404 of an item that is gone.
+        """
+        try:
+            self._written(variant, there=variant.external_id in self._known.variants)
+        except PermanentError as error:
+            if not is_taken(error):
+                raise
+        else:
+            return
+        there = variant.external_id in self._skus_by_now()
+        if not there:
+            _sent_or_missing(delete_variant(variant.external_id), self._klaviyo, self._budget)
+        try:
+            self._written(variant, there=there)
+        except PermanentError as error:
+            if is_taken(error):
+                raise TransientError("a SKU was taken again while it was written", host=Host.KLAVIYO) from None
+            raise
+
+    def _written(self, variant: CatalogVariant, *, there: bool) -> None:
+        """Raises the 409 of a SKU that Klaviyo has, but perhaps not under this item, and the 404 of an item that is gone."""
+        try:
+            self._klaviyo.send(variant_request(variant, there=there), self._budget)
+        except PermanentError as error:
+            if not (there and is_missing(error)):
+                raise
+            self._klaviyo.send(create_variant(variant), self._budget)
+
+    def _skus_by_now(self) -> list[str]:
+        """What Klaviyo has under the item at some time after this call began; threads that wait for it share one look."""
+        seen = self._begun
+        with self._lock:
+            if self._listed[0] <= seen:
+                self._begun += 1
+                listed = variants_of(self._write.item.external_id, self._klaviyo, self._budget)
+                if listed is None:
+                    raise _item_vanished()
+                self._listed = (self._begun, listed.skus)
+            return self._listed[1]
+
+
+def _removed(sku: str, klaviyo: KlaviyoClient, budget: Budget, deleted: Deleted) -> None:
+    """A variant that was under the item a moment ago. It may have moved since, and its deletion go unnoticed: see `Deleted`."""
+    deleted.append(sku)
+    _sent_or_missing(delete_variant(sku), klaviyo, budget)
 
 
 def _item_vanished() -> TransientError:
     return TransientError("the item of a variant vanished while it was written", host=Host.KLAVIYO)
 
 
-def _put_variant(variant: CatalogVariant, known: Known, klaviyo: KlaviyoClient, budget: Budget) -> None:
-    """Raises the 409 of a SKU that Klaviyo has, but perhaps not under this item, and the 404 of an item that is gone."""
-    there = variant.external_id in known.variants
-    try:
-        klaviyo.send(variant_request(variant, there=there), budget)
-    except PermanentError as error:
-        if not (there and is_missing(error)):
-            raise
-        klaviyo.send(create_variant(variant), budget)
+def _names_of(category_ids: Sequence[str], klaviyo: KlaviyoClient, budget: Budget) -> dict[str, str]:
+    """The names of those of these categories that Klaviyo has, by external id. Raises what sending raises."""
+    pieces = [category_ids[at : at + CATEGORIES_PER_REQUEST] for at in range(0, len(category_ids), CATEGORIES_PER_REQUEST)]
 
+    def look_up(piece: Sequence[str]) -> dict[str, str]:
+        return klaviyo.send(find_categories(piece), budget)
 
-def _take_variant(variant: CatalogVariant, known: Known, klaviyo: KlaviyoClient, budget: Budget) -> None:
-    """A SKU that was taken: by this item meanwhile, or by another one, from which Klaviyo cannot move it."""
-    if variant.external_id not in known.variants:
-        _removed(variant.external_id, klaviyo, budget)
-    _put_variant(variant, known, klaviyo, budget)
-
-
-def _removed(sku: str, klaviyo: KlaviyoClient, budget: Budget) -> None:
-    _sent_or_missing(delete_variant(sku), klaviyo, budget)
+    found = results(together([partial(look_up, piece) for piece in pieces], budget, threads=LOOK_UPS_AT_ONCE))
+    return {category_id: name for names in found for category_id, name in names.items()}
 
 
 def _put_category(category: CatalogCategory, known: Known, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> None:

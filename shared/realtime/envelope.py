@@ -6,6 +6,7 @@ Eventarc CloudEvent, in an SNS body, or bare (commercetools.md 1; platform.md 2)
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ MOST_BODY_BYTES = 14_000_000
 
 MOST_LAYERS = 6
 """Two more than any known delivery: a CloudEvent around a Pub/Sub message around an SNS body around a CloudEvent."""
+
+_PIECE_BYTES = 65_536
 
 _SNS_CONFIRMATIONS = {
     "SubscriptionConfirmation": "sns_subscription_confirmation",
@@ -83,8 +86,16 @@ def _payload(content: bytes | msgspec.Raw) -> bytes:
     payload = bytes(content)
     if len(payload) > MOST_PAYLOAD_BYTES:
         raise MalformedPush("body_too_large")
+    _check_utf8(payload)
+    return payload
+
+
+def _check_utf8(payload: bytes) -> None:
+    """In pieces: the whole as a text would take up to four times its size."""
+    decoder, whole = codecs.getincrementaldecoder("utf-8")(), memoryview(payload)
     try:
-        payload.decode()
+        for start in range(0, len(whole), _PIECE_BYTES):
+            decoder.decode(whole[start : start + _PIECE_BYTES])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         raise MalformedPush("not_utf8") from None
-    return payload

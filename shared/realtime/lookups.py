@@ -90,7 +90,7 @@ class Lookups:
     """The look-ups of one process, for all its threads.
 
     Methods that take `left_out` go on without what the credentials may not read, and say so there; of an order's look-ups
-    (`customer`, `products`, `discount_codes`, `group`) also without what cannot be read now. They raise what the client raises
+    (`products`, `discount_codes`, `group`) also without what cannot be read now. They raise what the client raises
     for everything else: `AuthError` for credentials that are refused, `Interrupted` when asked to stop.
     """
 
@@ -126,7 +126,10 @@ class Lookups:
         return self._by_id("discount-codes", self._codes, ids, _DiscountCode, lambda row: row.code, budget, left_out)
 
     def customer(self, customer_id: str, budget: Budget, left_out: LeftOut) -> Customer | None:
-        """A customer as it is at this moment: never from the cache, since its e-mail decides whose an event is."""
+        """A customer as it is at this moment: never from the cache, since its e-mail decides whose an event is.
+
+        Only a customer that may not be read is done without; one that cannot be read now is an error.
+        """
 
         def read() -> list[Customer]:
             return rows(
@@ -136,11 +139,11 @@ class Lookups:
                 "id = :id",
                 {"id": customer_id},
                 budget=budget,
-                read_timeout_s=LOOKUP_READ_S,
+                read_timeout_s=READ_S,
                 kind=PathKind.OPTIONAL_LOOKUP,
             )
 
-        found = self._if_possible("customers", read, left_out)
+        found = self.if_allowed("customers", read, left_out)
         return found[0] if found else None
 
     def group(self, group_id: str, budget: Budget, left_out: LeftOut) -> ExpandedGroup | None:

@@ -52,13 +52,14 @@ class Known:
     """What Klaviyo has of what a write is about.
 
     `item`: the product's item is there. `variants`: external ids under that item. `categories`: names by external id.
-    `profile`: the person's, if it was looked for and found.
+    `profile`: the person's, if it was looked for and found. `settled`: those of the `variants` that are as they are to be.
     """
 
     item: bool = False
     variants: Collection[str] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
     profile: FoundProfile | None = None
+    settled: Collection[str] = ()
 
 
 NOTHING = Known()
@@ -82,11 +83,14 @@ def preferred_requests(write: Write, known: Known = NOTHING) -> list[Request[Any
         case PutProduct(item, variants):
             return [
                 item_request(item, there=known.item),
-                *(variant_request(variant, there=variant.external_id in known.variants) for variant in variants),
+                *(
+                    variant_request(variant, there=variant.external_id in known.variants)
+                    for variant in unsettled(variants, known)
+                ),
                 *map(delete_variant, superfluous(variants, known)),
             ]
         case RemoveProduct(product_id, hide=True):
-            return [*map(hide_variant, known.variants), hide_item(product_id)]
+            return [*(hide_variant(sku) for sku in known.variants if sku not in known.settled), hide_item(product_id)]
         case RemoveProduct(product_id):
             return [*map(delete_variant, known.variants), delete_item(product_id)]
         case SetStock(sku, stock):
@@ -113,6 +117,13 @@ def category_request(category: CatalogCategory, known: Known) -> Request[None]:
 def changed(categories: Collection[CatalogCategory], known: Known) -> list[CatalogCategory]:
     """Those that are not there, or under another name."""
     return [category for category in categories if known.categories.get(category.external_id) != category.name]
+
+
+def unsettled(variants: Collection[CatalogVariant], known: Known) -> list[CatalogVariant]:
+    """Those that have to be written: what is not there first, then what is there but different."""
+    missing = [variant for variant in variants if variant.external_id not in known.variants]
+    there = [variant for variant in variants if variant.external_id in known.variants]
+    return [*missing, *(variant for variant in there if variant.external_id not in known.settled)]
 
 
 def superfluous(variants: Collection[CatalogVariant], known: Known) -> list[str]:

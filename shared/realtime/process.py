@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared import logs
 from shared.budget import Budget, budget_of
-from shared.commercetools.verdict import Forbidden
-from shared.dead_letters import DeadLetter, letter_id_of, poison_id_of
-from shared.errors import AuthError, Interrupted, PermanentError, SyncError, TransientError
+from shared.dead_letters import DeadLetter, poison_id_of
+from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite, SyncError, TransientError
 from shared.mapping.choices import Choices
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.outcomes import TABLE, RealtimeAction, situation_of
 from shared.push import MalformedPush
 from shared.realtime.app import RealtimeApp
-from shared.realtime.catalog_writes import Created
+from shared.realtime.catalog_writes import Created, Deleted
 from shared.realtime.envelope import notification_body
 from shared.realtime.notification import MalformedNotification, Notification, is_test, notification_of
 from shared.realtime.registry import route_of
+from shared.realtime.replay import SOURCE, letter_of
 from shared.realtime.route import Moment, Result, Route
 from shared.realtime.sending import send
 from shared.realtime.verdict import Outcome, Verdict
@@ -29,31 +30,32 @@ from shared.realtime.writes import Mapped, RemoveCategory
 ROUNDS = 3
 """How often the current state is mapped and sent at most, when it keeps moving (decisions.md 7)."""
 
-SOURCE = "realtime_event"
 MOVED = "moved"
 
 _log = logs.get(__name__)
 
 
-def handle(app: RealtimeApp, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What becomes of a delivery; `headers` have lower-case names. Never raises for what a delivery can hold."""
+def handle(app: RealtimeApp, headers: Mapping[str, str], body: bytes, budget: Budget) -> Verdict:
+    """What becomes of a delivery, within the budget; `headers` have lower-case names. Never raises for what it may hold."""
     try:
         enveloped = notification_body(headers, body, bare=app.settings.serve.skip_base64_decode)
         if enveloped.payload is None:
             return Verdict(Outcome.SKIPPED, enveloped.reason)
         notification = notification_of(enveloped.payload)
     except (MalformedPush, MalformedNotification) as error:
-        budget = budget_of(app.settings.budgets.realtime_deadline_s)
         letter = DeadLetter(letter_id=poison_id_of(body), at=app.now(), source=SOURCE, reason=error.reason)
         return _dead_lettered(app, letter, budget)
-    return handle_notification(app, notification)
+    del body, enveloped  # of a large delivery, nothing is held twice while it is worked
+    return handle_notification(app, notification, budget)
 
 
-def handle_notification(app: RealtimeApp, notification: Notification) -> Verdict:
-    """What becomes of a notification: done or skipped, set aside as a dead letter, or to be delivered again."""
+def handle_notification(app: RealtimeApp, notification: Notification, budget: Budget | None = None) -> Verdict:
+    """What becomes of a notification: done or skipped, set aside as a dead letter, or to be delivered again.
+
+    Without a `budget` it gets the whole time of one delivery.
+    """
     started = time.monotonic()
-    budget = budget_of(app.settings.budgets.realtime_deadline_s)
-    work = _Work(app, notification, budget)
+    work = _Work(app, notification, budget or budget_of(app.settings.budgets.realtime_deadline_s))
     verdict = _settled(work)
     _log.info(
         "notification handled",
@@ -118,20 +120,55 @@ def _worked(work: _Work) -> Verdict:
         return _skipped(reason)
     source = _read(work, route)
     result = _mapped(work, route, source)
+    if source is None and (made := _left_unread(work)) is not None:
+        result = route.vanished(notification, _choices(work, route), made)
     if isinstance(result, Skip):
         return _skipped(result.reason)
+    if not route.converges:
+        return _sent(work, result)
+    with _looked_at_again(work):
+        return _converged(work, route, source, result)
+
+
+def _converged(work: _Work, route: Route[Any], source: Any, result: Mapped) -> Verdict:
+    """Send, and read again, until what is read comes to what was sent (decisions.md 7).
+
+    Also after a refusal: what was written before it may be older than what another instance has written meanwhile.
+    """
     for _ in range(ROUNDS):
-        verdict = _sent(work, result)
-        if not route.converges:
-            return verdict
-        now = _read(work, route)
-        if now == source:
-            return verdict
-        result = _mapped(work, route, now) if now is not None else route.vanished(notification, _choices(work, route), work.made)
-        if isinstance(result, Skip):
-            return verdict
-        source = now
+        ended: Verdict | PermanentError
+        try:
+            ended = _sent(work, result)
+        except PermanentError as error:
+            ended = error
+        before, source = source, _read(work, route)
+        if source is None and before is not None:
+            again = route.vanished(work.notification, _choices(work, route), work.made)
+        else:
+            again = _mapped(work, route, source)
+        if isinstance(again, Skip) or again.writes == result.writes:
+            if isinstance(ended, PermanentError):
+                raise ended
+            return ended
+        result = again
     return Verdict(Outcome.REDELIVER, MOVED)
+
+
+@contextmanager
+def _looked_at_again(work: _Work) -> Iterator[None]:
+    """Remember a resource that may have been written without the look afterwards, for its next delivery."""
+    key = (work.notification.resource_type, work.notification.resource_id)
+    try:
+        yield
+    except (TransientError, AuthError, Interrupted):
+        work.app.unread.put({key: work.made})
+        raise
+
+
+def _left_unread(work: _Work) -> bool | None:
+    """Whether an earlier delivery has made something of the resource and could not look again; None when none has tried."""
+    key = (work.notification.resource_type, work.notification.resource_id)
+    return work.app.unread.held([key]).get(key)
 
 
 def _read(work: _Work, route: Route[Any]) -> Any:
@@ -160,10 +197,20 @@ def _sent(work: _Work, mapped: Mapped) -> Verdict:
     skipped: SkipReason | None = None
     for write in mapped.writes:
         created: Created = []
+        deleted: Deleted = []
         try:
-            sent = send(write, work.app.klaviyo, work.budget, deduplicate=deduplicate, created_categories=created)
+            sent = send(
+                write,
+                work.app.klaviyo,
+                work.budget,
+                deduplicate=deduplicate,
+                memory=work.app.events,
+                created_categories=created,
+                deleted_skus=deleted,
+            )
         finally:
             _take_back(work, created)
+            _put_owners(work, deleted)
         work.adjustments.update(sent.adjustments)
         work.made = work.made or sent.created
         skipped = sent.skip
@@ -182,45 +229,57 @@ def _take_back(work: _Work, created: Created) -> None:
             send(RemoveCategory(category_id), work.app.klaviyo, work.budget)
 
 
+def _put_owners(work: _Work, deleted: Deleted) -> None:
+    """Put the products that have the SKUs just deleted by now: one of them may have taken a SKU over before it was deleted.
+
+    Also when the write has failed, since the next delivery does not delete these SKUs again.
+    """
+    if not deleted:
+        return
+    for product_id in work.app.sources.owners_of(deleted, work.budget):
+        if product_id == work.notification.resource_id:
+            continue
+        published = Notification(
+            type="ProductPublished", resource_type="product", resource_id=product_id, at=work.notification.at, has_payload=False
+        )
+        if handle_notification(work.app, published, work.budget).outcome is Outcome.REDELIVER:
+            raise TransientError("a product that has taken over a SKU is not written yet")
+
+
 def _skipped(reason: SkipReason) -> Verdict:
     return Verdict(Outcome.SKIPPED, reason.value)
 
 
 def _set_aside(work: _Work, reason: str, pointer: str | None = None) -> Verdict:
-    notification = work.notification
-    letter = DeadLetter(
-        letter_id=letter_id_of(notification.type, notification.resource_type, notification.resource_id, reason),
-        at=work.app.now(),
-        source=SOURCE,
-        reason=reason,
-        message_type=notification.type,
-        resource_type=notification.resource_type,
-        resource_id=notification.resource_id,
-        pointer=pointer,
-        happened_at=notification.at or None,
-        sku=notification.sku,
-        data_erasure=notification.data_erasure,
-    )
+    letter = letter_of(work.notification, reason, pointer, work.app.now())
     return _dead_lettered(work.app, letter, work.budget)
 
 
 def _dead_lettered(app: RealtimeApp, letter: DeadLetter, budget: Budget) -> Verdict:
     """Record the pointer before the message is acknowledged; where that is not allowed, the log has it."""
-    fields = {
-        "dead_letter_id": letter.letter_id,
-        "reason": letter.reason,
-        "message_type": letter.message_type,
-        "resource_type": letter.resource_type,
-        "resource_id": letter.resource_id,
-        "at": letter.pointer,
-    }
     try:
         app.dead_letters.add(letter, budget)
-    except Forbidden:
-        _log.error("dead letter cannot be stored, this line is all there is", **fields)
+    except (PermanentError, StaleWrite):
+        _log.error(
+            "dead letter cannot be stored, this line is all there is",
+            dead_letter_id=letter.letter_id,
+            reason=letter.reason,
+            message_type=letter.message_type,
+            resource_type=letter.resource_type,
+            resource_id=letter.resource_id,
+            at=letter.pointer,
+        )
     except (TransientError, AuthError, Interrupted) as error:
         _log.warning("dead letter is not stored yet", dead_letter_id=letter.letter_id, error=error)
         return Verdict(Outcome.REDELIVER, letter.reason)
     else:
-        _log.warning("dead letter stored", **fields)
+        _log.warning(
+            "dead letter stored",
+            dead_letter_id=letter.letter_id,
+            reason=letter.reason,
+            message_type=letter.message_type,
+            resource_type=letter.resource_type,
+            resource_id=letter.resource_id,
+            at=letter.pointer,
+        )
     return Verdict(Outcome.DEAD_LETTERED, letter.reason)

@@ -5,37 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from shared.budget import Budget
 from shared.commercetools.catalog import Category, InventoryEntry, ProductProjection, Reference, StandalonePrice
 from shared.commercetools.client import CommercetoolsClient
-from shared.commercetools.orders import Order, Payment
-from shared.commercetools.reads import Identified, chunked, decoded, first, one, rows
+from shared.commercetools.reads import Identified, chunked, one, rows
 from shared.commercetools.resources import Customer
-from shared.errors import AuthError, Gone, Host, PermanentError
+from shared.errors import AuthError, Gone
 from shared.mapping.choices import Choices
-from shared.mapping.refunds import REFUND, SUCCESS
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import CategorySource, CustomerSource, OrderSource, PaidOrderSource, ProductSource, StockSource
 from shared.outcomes import PathKind
 from shared.realtime.choosing import Chooser
-from shared.realtime.lookups import READ_S, TTL_S, LeftOut, Lookups, lookup_share
-from shared.realtime.messages import InventoryDeletedMessage, OrderMessage
+from shared.realtime.lookups import READ_S, TTL_S, LeftOut, Lookups
+from shared.realtime.messages import InventoryDeletedMessage
 from shared.realtime.notification import Notification
+from shared.realtime.order_reading import OrderReader
 from shared.realtime.route import NoSource
+from shared.realtime.sku_owners import owners_of
 from shared.settings.model import MappingSettings
-
-EMBEDS_ORDER = frozenset({"OrderCreated", "OrderImported", "OrderCreatedFromRecurringOrder"})
-"""Messages that hold the order as it was at that moment, which is then not read."""
-
-SETS_IDENTITY = frozenset({"OrderCustomerSet", "OrderCustomerEmailSet"})
-"""Messages whose meaning depends on the order's customer, who then is no optional look-up."""
-
-ORDER_WAITS_S = (0.5, 1.0, 2.0)
-"""Pauses before an order that does not name a payment yet is looked for again."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 Row = TypeVar("Row", bound=Identified)
@@ -44,36 +35,12 @@ T = TypeVar("T")
 _Reader: TypeAlias = Callable[[Notification, Budget, LeftOut], msgspec.Struct]
 
 
-class NoOrderForPayment(PermanentError):
-    """No order names the payment, although it was looked for several times; `reason` is no_order_for_payment."""
-
-    def __init__(self) -> None:
-        super().__init__("no_order_for_payment", host=Host.COMMERCETOOLS, status=200)
-
-
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[S]):
     """What was read, and what had to be left out of it."""
 
     source: S
     adjustments: tuple[Adjustment, ...] = ()
-
-
-class _RawOrderMessage(msgspec.Struct, frozen=True):
-    order: dict[str, Any]
-
-
-class _TransactionMessage(msgspec.Struct, frozen=True, rename="camel"):
-    transaction_id: str | None = None
-    transaction: Reference | None = None
-
-
-def _transaction_id(notification: Notification) -> str | None:
-    """The transaction that a message about a payment speaks of; None when it does not say."""
-    if not notification.has_payload:
-        return None
-    message = notification.fields(_TransactionMessage)
-    return message.transaction_id or (message.transaction.id if message.transaction else None)
 
 
 class Sources:
@@ -91,12 +58,13 @@ class Sources:
         self._client = client
         self._lookups = Lookups(client, ttl_s=ttl_s, monotonic=monotonic)
         self._chooser = Chooser(mapping, self._lookups)
-        self._sends_raw = mapping.document.order.properties.sends_raw
+        sends_raw = mapping.document.order.properties.sends_raw
+        orders = OrderReader(client, self._lookups, self._one_customer, sends_raw=sends_raw)
         self._readers: Mapping[type[msgspec.Struct], _Reader] = {
             NoSource: self._nothing,
             CustomerSource: self._customer,
-            OrderSource: self._order,
-            PaidOrderSource: self._paid_order,
+            OrderSource: orders.order,
+            PaidOrderSource: orders.paid_order,
             ProductSource: self._product,
             CategorySource: self._category,
             StockSource: self._stock,
@@ -127,6 +95,10 @@ class Sources:
         found = {row.id for row in self._rows("categories", Reference, "id in :id", "id", list(ids), budget)}
         return [category_id for category_id in ids if category_id not in found and self._is_gone(category_id, budget)]
 
+    def owners_of(self, skus: Sequence[str], budget: Budget) -> list[str]:
+        """The ids of the published products that have one of these SKUs. Raises what the client raises."""
+        return owners_of(skus, self._client, budget)
+
     def _is_gone(self, category_id: str, budget: Budget) -> bool:
         try:
             one(self._client, f"categories/{category_id}", Reference, budget=budget, read_timeout_s=READ_S)
@@ -139,32 +111,6 @@ class Sources:
 
     def _customer(self, notification: Notification, budget: Budget, left_out: LeftOut) -> CustomerSource:
         return CustomerSource(customer=self._one_customer(notification.resource_id, budget, left_out))
-
-    def _order(self, notification: Notification, budget: Budget, left_out: LeftOut) -> OrderSource:
-        if notification.has_payload and notification.type in EMBEDS_ORDER:
-            order = notification.fields(OrderMessage).order
-            raw = notification.fields(_RawOrderMessage).order if self._sends_raw else {}
-            return self._complete(order, raw, budget, left_out)
-        body = self._client.get(f"orders/{notification.resource_id}", budget=budget, read_timeout_s=READ_S)
-        order = decoded(body, Order, "GET orders")
-        return self._complete(order, self._raw(body), budget, left_out, whose=notification.type in SETS_IDENTITY)
-
-    def _paid_order(self, notification: Notification, budget: Budget, left_out: LeftOut) -> PaidOrderSource:
-        payment = one(self._client, f"payments/{notification.resource_id}", Payment, budget=budget, read_timeout_s=READ_S)
-        named_id = _transaction_id(notification)
-        if not any(
-            transaction.type == REFUND and transaction.state == SUCCESS and named_id in (None, transaction.id)
-            for transaction in payment.transactions
-        ):
-            return PaidOrderSource(payment=payment)
-        order, body = self._order_with(payment.id, budget)
-        named = [reference.id for reference in order.paymentInfo.payments] if order.paymentInfo else []
-        found = {row.id: row for row in self._rows("payments", Payment, "id in :id", "id", named, budget)}
-        return PaidOrderSource(
-            payment=payment,
-            order=self._complete(order, self._raw(body), budget, left_out),
-            payments=[found[payment_id] for payment_id in named if payment_id in found],
-        )
 
     def _product(self, notification: Notification, budget: Budget, left_out: LeftOut) -> ProductSource:
         path = f"product-projections/{notification.resource_id}"
@@ -207,63 +153,6 @@ class Sources:
 
     def _one_customer(self, customer_id: str, budget: Budget, left_out: LeftOut) -> Customer:
         return self._expanded(f"customers/{customer_id}", Customer, "customerGroup", budget, left_out)
-
-    def _customer_of(self, order: Order, budget: Budget, left_out: LeftOut) -> Customer | None:
-        if not order.customerId:
-            return None
-        try:
-            return self._one_customer(order.customerId, budget, left_out)
-        except Gone:
-            return None
-
-    def _complete(
-        self, order: Order, raw: dict[str, Any], budget: Budget, left_out: LeftOut, *, whose: bool = False
-    ) -> OrderSource:
-        """The order with what it refers to, as far as that can be had in a part of the time (decisions.md 4).
-
-        The customer comes first, since who it is matters more than what else is known. `whose`: nothing goes without it.
-        """
-        customer = self._customer_of(order, budget, left_out) if whose else None
-        lookups, share = self._lookups, lookup_share(budget)
-        if order.customerId and not whose:
-            customer = lookups.customer(order.customerId, share, left_out)
-        codes = {info.discountCode.id: info.discountCode.obj for info in order.discountCodes}
-        expanded = {code_id: obj.code for code_id, obj in codes.items() if obj and obj.code}
-        group = order.customerGroup
-        if group and group.obj is None:
-            named = msgspec.structs.replace(group, obj=lookups.group(group.id, share, left_out))
-            order = msgspec.structs.replace(order, customerGroup=named)
-        return OrderSource(
-            order=order,
-            raw=raw,
-            products=lookups.products({line.productId for line in order.lineItems}, share, left_out),
-            discount_codes=expanded | lookups.discount_codes(codes.keys() - expanded.keys(), share, left_out),
-            customer=customer,
-        )
-
-    def _raw(self, body: bytes) -> dict[str, Any]:
-        return decoded(body, dict[str, Any], "GET orders") if self._sends_raw else {}
-
-    def _order_with(self, payment_id: str, budget: Budget) -> tuple[Order, bytes]:
-        """The oldest order that names the payment, and its JSON; one that is made at this moment is waited for."""
-        for wait_s in (0.0, *ORDER_WAITS_S):
-            if wait_s:
-                if budget.remaining_s < wait_s + READ_S / 2:
-                    break
-                budget.sleep(wait_s)
-            found = first(
-                self._client,
-                "orders",
-                Order,
-                "paymentInfo(payments(id = :id))",
-                {"id": payment_id},
-                sort=("createdAt asc", "id asc"),
-                budget=budget,
-                read_timeout_s=READ_S,
-            )
-            if found:
-                return found
-        raise NoOrderForPayment
 
     def _entries(self, skus: list[str], budget: Budget, *, kind: PathKind = PathKind.COLLECTION) -> list[InventoryEntry]:
         return self._rows("inventory", InventoryEntry, "sku in :sku", "sku", skus, budget, kind=kind)

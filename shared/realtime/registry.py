@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from shared.realtime.notification import Notification
+from shared.realtime.notification import Change, Notification
 from shared.realtime.notifications import categories, customers, inventory, orders, payments, products
 from shared.realtime.route import Route
 from shared.settings.document import SyncDocument
@@ -19,6 +19,8 @@ ROUTES: tuple[Route[Any], ...] = (
     *inventory.ROUTES,
 )
 
+CHANGES = frozenset(change.value for change in Change)
+
 
 def route_of(notification: Notification, document: SyncDocument) -> Route[Any] | None:
     """The route that handles the notification, or None."""
@@ -27,7 +29,11 @@ def route_of(notification: Notification, document: SyncDocument) -> Route[Any] |
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What has to be subscribed to for one type of resource: message types, and whether changes as well."""
+    """What has to be subscribed to for one type of resource: message types, and whether changes as well.
+
+    Without `messages` the resource must not be subscribed to for messages at all: to commercetools an empty list of types
+    means all.
+    """
 
     resource_type: str
     messages: tuple[str, ...]
@@ -42,13 +48,12 @@ def subscriptions(document: SyncDocument) -> list[Subscription]:
     messages: dict[str, list[str]] = {}
     changes: set[str] = set()
     for route in ROUTES:
-        if not {route.name, *route.also_disabled_by}.isdisjoint(document.disabledEvents):
+        if not route.names.isdisjoint(document.disabledEvents):
             continue
-        wanted = [name for name in route.messages(document) if name not in document.disabledEvents]
-        changed = [name for name in route.changes(document) if name not in document.disabledEvents]
-        if wanted or changed:
-            messages.setdefault(route.resource_type, []).extend(wanted)
-        if changed:
+        wanted = [name for name in route.types(document) if name not in document.disabledEvents]
+        if wanted:
+            messages.setdefault(route.resource_type, []).extend(name for name in wanted if name not in CHANGES)
+        if not CHANGES.isdisjoint(wanted):
             changes.add(route.resource_type)
     return [
         Subscription(resource_type, tuple(dict.fromkeys(types)), resource_type in changes)

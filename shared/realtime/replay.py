@@ -1,11 +1,55 @@
-"""From a dead letter back to a notification (decisions.md 15). Pure."""
+"""From a notification to the dead letter about it, and back (decisions.md 15). Pure."""
 
 from __future__ import annotations
 
-from datetime import UTC
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
 
-from shared.dead_letters import DeadLetter
-from shared.realtime.notification import Notification
+from shared.dead_letters import DeadLetter, letter_id_of
+from shared.realtime.notification import MalformedNotification, Notification
+from shared.realtime.notifications.orders import sets_first_identity, spoken_state
+
+SOURCE = "realtime_event"
+
+T = TypeVar("T")
+
+
+def letter_of(notification: Notification, reason: str, pointer: str | None, at: datetime) -> DeadLetter:
+    """The letter about a notification that cannot be handled: what a replay needs, none of what the message holds."""
+    return DeadLetter(
+        letter_id=letter_id_of(notification.type, notification.resource_type, notification.resource_id, reason),
+        at=at,
+        source=SOURCE,
+        reason=reason,
+        message_type=notification.type,
+        resource_type=notification.resource_type,
+        resource_id=notification.resource_id,
+        pointer=pointer,
+        happened_at=notification.at or None,
+        sku=notification.sku,
+        data_erasure=notification.data_erasure,
+        first_identity=_said(sets_first_identity, notification),
+        order_state=_state(notification),
+    )
+
+
+_STATE = re.compile("[A-Za-z]{1,40}")
+
+
+def _state(notification: Notification) -> str | None:
+    """Only what looks like a state of commercetools: a letter keeps no text from outside."""
+    state = _said(spoken_state, notification)
+    return state if state and _STATE.fullmatch(state) else None
+
+
+def _said(ask: Callable[[Notification], T], notification: Notification) -> T | None:
+    """What a message about an order says; None when its fields are the very thing that cannot be read."""
+    try:
+        return ask(notification) if notification.resource_type == "order" else None
+    except MalformedNotification:
+        return None
 
 
 def notification_of_letter(letter: DeadLetter) -> Notification | None:
@@ -24,4 +68,6 @@ def notification_of_letter(letter: DeadLetter) -> Notification | None:
         has_payload=False,
         sku=letter.sku,
         data_erasure=letter.data_erasure,
+        first_identity=letter.first_identity,
+        order_state=letter.order_state,
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from shared.mapping.choices import Choices
 from shared.mapping.result import Skip, SkipReason
-from shared.realtime.notification import Change, Notification
+from shared.realtime.notification import Notification
 from shared.realtime.writes import Mapped
 from shared.settings.document import SyncDocument
 
@@ -32,14 +32,6 @@ class Moment:
 Result: TypeAlias = Mapped | Skip
 
 
-def _no_types(_document: SyncDocument) -> Sequence[str]:
-    return ()
-
-
-def _no_changes(_document: SyncDocument) -> Sequence[Change]:
-    return ()
-
-
 def _relevant(_notification: Notification, _document: SyncDocument) -> SkipReason | None:
     return None
 
@@ -57,7 +49,7 @@ class Route(Generic[S]):
     """One kind of notification.
 
     `name` is what `disabledEvents` takes, and the name of its golden folder; `also_disabled_by` are further names that
-    switch it off. `resource_type` as in the notification. `messages` and `changes` are the types that it handles, by the
+    switch it off. `resource_type` as in the notification. `types` are those that it handles, of messages and changes, by the
     document; `irrelevant` says why one of them comes to nothing, as far as the notification alone tells. `source` says what
     is read of commercetools. `map` turns that into writes. `is_gone` says what is to be done when the resource does not exist
     at the first reading; `vanished` when it was there then and is gone after the writes, and whether these have made something
@@ -66,11 +58,10 @@ class Route(Generic[S]):
 
     name: str
     resource_type: str
+    types: Callable[[SyncDocument], Sequence[str]]
     source: type[S]
     map: Callable[[Notification, S, Choices, Moment], Result]
     summary: str
-    messages: Callable[[SyncDocument], Sequence[str]] = _no_types
-    changes: Callable[[SyncDocument], Sequence[Change]] = _no_changes
     is_gone: Callable[[Notification, Choices], Result] = _gone
     irrelevant: Callable[[Notification, SyncDocument], SkipReason | None] = _relevant
     vanished: Callable[[Notification, Choices, bool], Result] = _vanished
@@ -79,10 +70,13 @@ class Route(Generic[S]):
 
     def handles(self, notification: Notification, document: SyncDocument) -> bool:
         """Whether the notification is of this kind."""
-        if notification.resource_type != self.resource_type:
-            return False
-        return notification.type in self.messages(document) or notification.type in self.changes(document)
+        return notification.resource_type == self.resource_type and notification.type in self.types(document)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that switch it off."""
+        return frozenset((self.name, *self.also_disabled_by))
 
     def disabled(self, notification: Notification, document: SyncDocument) -> bool:
         """Whether the merchant has switched it off, by a name of this route or by the message type."""
-        return not {self.name, *self.also_disabled_by, notification.type}.isdisjoint(document.disabledEvents)
+        return not {*self.names, notification.type}.isdisjoint(document.disabledEvents)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from shared.errors import AuthError, Interrupted, SyncError, TransientError
+from shared.budget import Budget
+from shared.errors import AuthError, Interrupted, RateLimited, SyncError, TransientError
 
 THREADS_MOST = 16
 
@@ -15,11 +16,14 @@ R = TypeVar("R")
 _WORST_FIRST: tuple[type[SyncError], ...] = (AuthError, TransientError, Interrupted, SyncError)
 
 
-def together(calls: Sequence[Callable[[], R]], *, alone: int = 0) -> list[R | SyncError]:
+def together(
+    calls: Sequence[Callable[[], R]], budget: Budget, *, alone: int = 0, threads: int = THREADS_MOST
+) -> list[R | SyncError]:
     """What each call gives, or the error of this product that it raises, in the order of the calls.
 
-    The first `alone` calls run one after the other, before the rest. All are attempted, whatever becomes of one of them;
-    but after an `AuthError` or an `Interrupted` none begins any more, since it would fare the same, and has that error.
+    The first `alone` calls run one after the other, before the rest, of which `threads` run at a time. All are attempted,
+    whatever becomes of one of them; but once the budget is over, or after an `AuthError`, a `RateLimited` or an
+    `Interrupted`, none begins any more, since it would fare the same, and has that error.
     """
     ended: list[SyncError] = []
 
@@ -27,8 +31,9 @@ def together(calls: Sequence[Callable[[], R]], *, alone: int = 0) -> list[R | Sy
         if ended:
             return ended[0]
         try:
+            budget.check()
             return call()
-        except (AuthError, Interrupted) as error:
+        except (AuthError, RateLimited, Interrupted) as error:
             ended.append(error)
             return error
         except SyncError as error:
@@ -38,7 +43,7 @@ def together(calls: Sequence[Callable[[], R]], *, alone: int = 0) -> list[R | Sy
     rest = calls[alone:]
     if len(rest) < 2:
         return [*outcomes, *map(attempt, rest)]
-    with ThreadPoolExecutor(min(len(rest), THREADS_MOST), thread_name_prefix="klaviyo-write") as pool:
+    with ThreadPoolExecutor(min(len(rest), threads), thread_name_prefix="klaviyo-write") as pool:
         return [*outcomes, *pool.map(attempt, rest)]
 
 

@@ -42,6 +42,9 @@ _TRANSACTION_STATES = ("Initial", "Pending", "Success", "Failure")
 
 _METRIC_NAME_MAX_CHARS = 127
 
+_DELETED = "ResourceDeleted"
+_CHANGES = ("ResourceCreated", "ResourceUpdated", _DELETED)
+
 # No message type of commercetools is this close to a processor's name without being it.
 _SLIP = 0.85
 _KEY_SLIP = 0.6
@@ -137,7 +140,7 @@ def _text_fault(text: str, path: str) -> str | None:
     if path.startswith("disabledEvents["):
         return _name_fault(text.strip(), (*PROCESSOR_NAMES, *OUR_NAMES))
     if ".messages." in path:
-        return _name_fault(text, ())
+        return _message_fault(text, path)
     for prefix, states in _STATES_BY_PATH:
         if path.startswith(prefix):
             return _name_fault(text, states)
@@ -149,6 +152,12 @@ _STATES_BY_PATH = (
     ("order.shipmentStates.", _SHIPMENT_STATES),
     ("payment.states.", _TRANSACTION_STATES),
 )
+
+
+def _message_fault(name: str, path: str) -> str | None:
+    if name in _CHANGES and not (name == _DELETED and path.startswith("product.messages.deleted[")):
+        return "is a change, not a message; what follows changes of resources is built in"
+    return _name_fault(name, ())
 
 
 def _name_fault(name: str, known: tuple[str, ...]) -> str | None:

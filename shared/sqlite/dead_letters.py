@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.budget import Budget
-from shared.dead_letters import MOST, DeadLetter
+from shared.dead_letters import MOST, DeadLetter, say_deleted
 from shared.sqlite.database import Database, micros
 
 LOCKED_S = 30.0
@@ -31,11 +31,12 @@ class SqliteDeadLetters:
                 "INSERT INTO dead_letters (letter_id, at, record) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (letter.letter_id, micros(letter.at), msgspec.json.encode(letter)),
             )
-            connection.execute(
+            deleted = connection.execute(
                 "DELETE FROM dead_letters WHERE seq IN "
                 "(SELECT seq FROM dead_letters ORDER BY at DESC, seq DESC LIMIT -1 OFFSET ?)",
                 (self._most,),
-            )
+            ).rowcount
+        say_deleted(deleted)
 
     def newest(self, budget: Budget, limit: int = 100) -> list[DeadLetter]:
         """Dead letters, newest first."""

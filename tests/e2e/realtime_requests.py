@@ -22,6 +22,9 @@ _NEW = {"integration_type": "$custom", "catalog_type": "$default"}
 UNKNOWN_STOCK = {"inventory_policy": 2, "inventory_quantity": 1_000_000}
 """What is sent where nothing is known of the stock (mapping.md "Stock")."""
 
+ALL_WE_WRITE = "title,description,sku,inventory_policy,inventory_quantity,price,url,image_full_url,custom_metadata,published"
+"""What is looked up of variants, so that those that are as they are to be are not written again."""
+
 
 def scopes(*names: str) -> str:
     """The value of `CT_SCOPES`."""
@@ -199,9 +202,9 @@ def shown(title: str, **different: Any) -> dict[str, Any]:
     }
 
 
-def list_variants(product_id: str, status: int = 200, **cursor: str) -> Sent:
+def list_variants(product_id: str, status: int = 200, fields: str = ALL_WE_WRITE, **cursor: str) -> Sent:
     """The look-up of an item's variants; `status` 404 when Klaviyo has no such item."""
-    query = {"fields[catalog-variant]": "id", "page[size]": "100", **cursor}
+    query = {"fields[catalog-variant]": fields, "page[size]": "100", **cursor}
     return Sent("GET", f"{ITEMS}/{compound_id(product_id)}/variants", status, query=query)
 
 

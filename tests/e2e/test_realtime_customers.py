@@ -242,17 +242,18 @@ def test_somebody_who_is_known_by_the_email_alone_becomes_the_customer(world: Wo
 
 
 def test_a_conflict_of_two_profiles_loses_no_customer(world: World) -> None:
-    """Case 28: the id is one profile's and the e-mail another's: a 409 names the other, which is patched with the rest.
+    """Case 28: the id is one profile's and the e-mail another's: a 409 names the other, which is patched with all attributes.
 
-    The older product lost the customer. The difference from "PATCH with all attributes incl. external_id": the two
-    identifiers belong to two profiles, so the patch leaves both out (mapping.md "Profiles"), and that is counted.
+    The older product lost the customer. Here the two identifiers belong to two profiles, so that this is refused, too; then
+    the patch leaves both out (mapping.md "Profiles"), and that is counted.
     """
     held, attributes = _customer(world, firstName="Ada")
     world.klaviyo_has_profile(external_id=held["id"], email=OTHERS_EMAIL)
     named = world.klaviyo_has_profile(email=held["email"])
     _created(world, held)
     rest = {"first_name": "Ada", "properties": attributes["properties"]}
-    assert world.sent() == [upsert({**attributes, "first_name": "Ada"}, 409), patch(named, rest)]
+    whole = {**attributes, "first_name": "Ada"}
+    assert world.sent() == [upsert(whole, 409), patch(named, whole, 409), patch(named, rest)]
     assert world.profiles() == [
         {"external_id": held["id"], "email": OTHERS_EMAIL},
         {"email": held["email"], **rest},
@@ -262,15 +263,19 @@ def test_a_conflict_of_two_profiles_loses_no_customer(world: World) -> None:
 
 
 def test_an_email_under_another_customers_id_is_patched_where_klaviyo_reads_it_as_a_conflict(world: World) -> None:
-    """Case 28: the other reading of Klaviyo's matching rules: a 409 also where only the e-mail matches. Nothing is lost."""
+    """Case 28: the other reading of Klaviyo's matching rules: a 409 also where only the e-mail matches.
+
+    The profile that it names is patched with all attributes, the customer's id included.
+    """
     world.klaviyo_settings(email_match="conflict")
     held, attributes = _customer(world, firstName="Ada", addresses=[ADDRESS])
     named = world.klaviyo_has_profile(external_id="older-shop-4711", email=held["email"])
     _created(world, held)
-    whole = {**attributes, "first_name": "Ada", "location": LOCATION}
-    rest = {"first_name": "Ada", "location": LOCATION, "phone_number": PHONE, "properties": attributes["properties"]}
-    assert world.sent() == [upsert({**whole, "phone_number": PHONE}, 409), upsert(whole, 409), patch(named, rest)]
-    assert world.profiles() == [{"external_id": "older-shop-4711", "email": held["email"], **rest}]
+    less = {**attributes, "first_name": "Ada", "location": LOCATION}
+    whole = {**less, "phone_number": PHONE}
+    assert world.sent() == [upsert(whole, 409), upsert(less, 409), patch(named, whole)]
+    assert world.profiles() == [whole]
+    assert _adjusted(world) is None
 
 
 def test_a_phone_that_is_somebody_elses_stays_theirs(world: World) -> None:

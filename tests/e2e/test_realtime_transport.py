@@ -188,7 +188,7 @@ def test_an_sns_confirmation_is_acknowledged_and_its_address_never_fetched(world
 def test_a_failure_of_one_of_two_events_brings_the_message_back_and_no_event_counts_twice(world: World) -> None:
     """Case 7: both are attempted and the message is answered 503 (the older product: 500); delivered again, both are there once.
 
-    Our own difference: the second is tried several times within the deadline before that.
+    Our own difference: the second is tried several times within the deadline before that, and the first is not sent again.
     """
     brief = world.having(REALTIME_DEADLINE_S="1.5")
     bought = line("Shirt", world.new_id(), 1300)
@@ -204,7 +204,7 @@ def test_a_failure_of_one_of_two_events_brings_the_message_back_and_no_event_cou
     brief.watch()
     assert brief.deliver(message, post=redelivery(Post())).status == 204
     said = [(sent.method, sent.path, sent.status, sent.body["data"]["attributes"]["unique_id"]) for sent in brief.sent()]
-    assert said == [("POST", "/api/events", 202, identifier) for identifier in (placed["id"], bought["id"])]
+    assert said == [("POST", "/api/events", 202, identifier) for identifier in (bought["id"],)]
     assert [event["unique_id"] for event in brief.events()] == [placed["id"], bought["id"]]
 
 
@@ -407,7 +407,8 @@ def test_a_product_whose_payload_was_left_out_is_read_and_written(world: World) 
         "attributes": {"external_id": sku, "sku": sku, **new, **shared, **stocked},
         "relationships": {"item": {"data": {"type": "catalog-item", "id": compound_id(held["id"])}}},
     }
-    listing = {"fields[catalog-variant]": "id", "page[size]": "100"}
+    fields = "title,description,sku,inventory_policy,inventory_quantity,price,url,image_full_url,custom_metadata,published"
+    listing = {"fields[catalog-variant]": fields, "page[size]": "100"}
     assert world.sent() == [
         Sent("GET", VARIANTS_OF.format(compound_id(held["id"])), 404, query=listing),
         Sent("POST", "/api/catalog-items", 201, {"data": item}),

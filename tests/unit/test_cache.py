@@ -37,6 +37,14 @@ def test_of_too_many_the_oldest_go() -> None:
     assert cache.held("abcd") == {"a": 4, "c": 3, "d": 5}
 
 
+def test_what_was_dropped_is_not_held() -> None:
+    """Nor is it an error to drop what is not there."""
+    cache = ExpiringCache[str, int](3, 60.0, Clock())
+    cache.put({"a": 1, "b": 2})
+    cache.drop(["a", "c"])
+    assert cache.held("abc") == {"b": 2}
+
+
 def test_threads_may_share_it() -> None:
     """The bound holds, and every value is one that was put."""
     cache = ExpiringCache[int, int](50, 60.0, Clock())

@@ -25,7 +25,15 @@ from cryptography.x509.oid import NameOID
 
 from shared.access import Allowed, InvalidToken, check_push_caller
 from shared.errors import TransientError
-from shared.google_tokens import LONGEST_LIFE_S, RETRY_PAUSE_S, SHORTEST_LIFE_S, GoogleIdTokens
+from shared.google_tokens import (
+    FAILURE_PAUSE_S,
+    FETCH_S,
+    LONGEST_LIFE_S,
+    RETRY_PAUSE_S,
+    SHORTEST_LIFE_S,
+    STALE_S,
+    GoogleIdTokens,
+)
 from shared.settings import Settings, load
 
 URL = "https://certificates.example.com/certs"
@@ -91,22 +99,29 @@ class Certificates:
     cache_control: str = "public, max-age=3600, must-revalidate, no-transform"
     fetched: int = 0
     now: float = 1_000.0
-    slow_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
+    opened: threading.Event = field(default_factory=threading.Event)
+    """Until it is set, the host does not answer."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.opened.set()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert str(request.url) == URL
         assert "authorization" not in request.headers
         self.fetched += 1
-        time.sleep(self.slow_s)
+        self.asked.set()
+        assert self.opened.wait(20)
         if self.status is None:
             raise httpx.ConnectTimeout("no answer")
         content = json.dumps(self.published).encode() if self.body is None else self.body
         return httpx.Response(self.status, content=content, headers={"cache-control": self.cache_control, **self.headers})
 
-    def verifier(self) -> GoogleIdTokens:
+    def verifier(self, fetch_s: float = FETCH_S) -> GoogleIdTokens:
         """A verifier that asks this host, on this host's clock."""
-        return GoogleIdTokens(httpx.Client(transport=httpx.MockTransport(self)), URL, lambda: self.now)
+        return GoogleIdTokens(httpx.Client(transport=httpx.MockTransport(self)), URL, lambda: self.now, fetch_s)
 
 
 @pytest.fixture
@@ -285,28 +300,90 @@ def test_a_new_key_is_fetched_early_but_not_for_every_stranger(google: Key, cert
 def test_without_certificates_the_delivery_comes_again(
     status: int | None, body: bytes | None, google: Key, certificates: Certificates
 ) -> None:
-    """It is not refused, and the next delivery asks again; a redirect is not followed."""
+    """It is not refused, and a while later they are asked for again; a redirect is not followed."""
     certificates.status, certificates.body = status, body
     certificates.headers = {"location": "https://elsewhere.example.com"}
     verifier = certificates.verifier()
     with pytest.raises(TransientError):
         check_push_caller({"authorization": f"Bearer {google.signed(claims())}"}, push_settings(), verifier.claims)
     certificates.status, certificates.body = 200, None
+    with pytest.raises(TransientError):
+        verifier.claims(google.signed(claims()))
+    assert certificates.fetched == 1, "not by each delivery in turn"
+    certificates.now += FAILURE_PAUSE_S
     assert verifier.claims(google.signed(claims()))["aud"] == AUDIENCE
     assert certificates.fetched == 2
 
 
 def test_many_deliveries_at_once_fetch_once(google: Key, certificates: Certificates) -> None:
     """The others wait for the one."""
-    certificates.slow_s = 0.1
-    verifier, together = certificates.verifier(), threading.Barrier(8)
+    certificates.opened.clear()
+    verifier, together = certificates.verifier(fetch_s=20.0), threading.Barrier(9)
 
     def verified(_: int) -> Any:
         together.wait()
         return verifier.claims(google.signed(claims()))["email"]
 
     with ThreadPoolExecutor(8) as threads:
-        assert set(threads.map(verified, range(8))) == {ACCOUNT}
+        emails = threads.map(verified, range(8))
+        together.wait()
+        certificates.opened.set()
+        assert set(emails) == {ACCOUNT}
+    assert certificates.fetched == 1
+
+
+def test_while_certificates_are_renewed_the_others_go_on_with_the_old_ones(google: Key, certificates: Certificates) -> None:
+    """Only the delivery that asked for new ones waits for them."""
+    verifier = certificates.verifier(fetch_s=20.0)
+    verifier.claims(google.signed(claims()))
+    certificates.now += 3_600
+    certificates.opened.clear()
+    certificates.asked.clear()
+    with ThreadPoolExecutor(1) as thread:
+        renewing = thread.submit(verifier.claims, google.signed(claims()))
+        assert certificates.asked.wait(20)
+        assert verifier.claims(google.signed(claims()))["email"] == ACCOUNT
+        assert not renewing.done()
+        certificates.opened.set()
+        assert renewing.result()["email"] == ACCOUNT
+    assert certificates.fetched == 2
+
+
+def test_certificates_that_cannot_be_renewed_are_good_for_another_day(google: Key, certificates: Certificates) -> None:
+    """A host that publishes them being down stops no delivery; of a key that is not known nothing can be said."""
+    verifier = certificates.verifier()
+    verifier.claims(google.signed(claims()))
+    certificates.status = 503
+    certificates.now += 3_600
+    for _ in range(3):
+        assert verifier.claims(google.signed(claims()))["email"] == ACCOUNT
+    assert certificates.fetched == 2
+    with pytest.raises(TransientError):
+        verifier.claims(google.signed(claims(), kid="key-3"))
+    certificates.now += STALE_S
+    with pytest.raises(TransientError):
+        verifier.claims(google.signed(claims()))
+
+
+def test_a_host_that_hangs_holds_each_delivery_up_once_and_briefly(google: Key, certificates: Certificates) -> None:
+    """All at the same time, not in turn; whoever comes later does not wait; a late answer is still good."""
+    certificates.opened.clear()
+    verifier, together = certificates.verifier(fetch_s=0.05), threading.Barrier(6)
+
+    def refused(_: int) -> None:
+        together.wait()
+        with pytest.raises(TransientError):
+            verifier.claims(google.signed(claims()))
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(refused, range(6)))
+    verifier.fetch_s = 20.0
+    with pytest.raises(TransientError):
+        verifier.claims(google.signed(claims()))
+    assert certificates.fetched == 1
+    certificates.opened.set()
+    certificates.now += FAILURE_PAUSE_S
+    assert verifier.claims(google.signed(claims()))["email"] == ACCOUNT
     assert certificates.fetched == 1
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from shared.bulk.records import RunOptions
+from shared.decoding import UNDECODABLE
 from shared.errors import BadRequest, Problem
 
 MOST_IDS = 10_000
@@ -56,7 +57,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
         return {}
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         raise BadRequest([Problem("body", "must be a JSON object in UTF-8, or empty")]) from None
 
 

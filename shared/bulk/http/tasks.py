@@ -18,6 +18,7 @@ from shared.bulk.dispatch import plan_slice
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.work import give_up_batch, work_batch
 from shared.dead_letters import DeadLetter
+from shared.decoding import UNDECODABLE
 from shared.errors import TransientError
 from shared.http import ApiRequest, ApiResponse
 from shared.push import MalformedPush, pushed_message
@@ -58,7 +59,7 @@ def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], h
     try:
         pushed = pushed_message(request.headers, request.body)
         message = msgspec.json.decode(pushed.data, type=message_type)
-    except (MalformedPush, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (MalformedPush, *UNDECODABLE) as error:
         reason = error.reason if isinstance(error, MalformedPush) else "not_such_a_message"
         _set_aside(app, message_type, reason)
         return ApiResponse(204, b"")

@@ -38,7 +38,7 @@ ROUTES = (
     Route(
         name="CategoryCreated",
         resource_type="category",
-        messages=lambda document: document.category.messages.created,
+        types=lambda document: document.category.messages.created,
         source=CategorySource,
         map=category_created,
         vanished=_vanished,
@@ -48,7 +48,7 @@ ROUTES = (
     Route(
         name="CategoryResourceUpdated",
         resource_type="category",
-        changes=lambda _document: (Change.UPDATED,),
+        types=lambda _document: (Change.UPDATED,),
         source=CategorySource,
         map=category_updated,
         vanished=_vanished,
@@ -58,7 +58,7 @@ ROUTES = (
     Route(
         name="CategoryResourceDeleted",
         resource_type="category",
-        changes=lambda _document: (Change.DELETED,),
+        types=lambda _document: (Change.DELETED,),
         source=NoSource,
         map=category_deleted,
         summary="deletes the category",

@@ -51,7 +51,7 @@ ROUTES = (
     Route(
         name="CustomerCreated",
         resource_type="customer",
-        messages=lambda _document: ("CustomerCreated",),
+        types=lambda _document: ("CustomerCreated",),
         source=CustomerSource,
         map=customer_written,
         vanished=_vanished,
@@ -61,7 +61,7 @@ ROUTES = (
     Route(
         name="CustomerResourceUpdated",
         resource_type="customer",
-        changes=lambda _document: (Change.UPDATED,),
+        types=lambda _document: (Change.UPDATED,),
         source=CustomerSource,
         map=customer_written,
         vanished=_vanished,
@@ -71,7 +71,7 @@ ROUTES = (
     Route(
         name="CustomerResourceDeleted",
         resource_type="customer",
-        changes=lambda _document: (Change.DELETED,),
+        types=lambda _document: (Change.DELETED,),
         source=NoSource,
         map=customer_deleted,
         summary="by `customer.deleted`: nothing, suppresses or erases the profile; with `dataErasure` erases it",

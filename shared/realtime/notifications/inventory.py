@@ -21,8 +21,7 @@ ROUTES = (
     Route(
         name="InventoryResourceUpdated",
         resource_type="inventory-entry",
-        messages=lambda _document: ("InventoryEntryDeleted",),
-        changes=lambda _document: tuple(Change),
+        types=lambda _document: ("InventoryEntryDeleted", *Change),
         source=StockSource,
         map=stock_changed,
         converges=True,

@@ -18,34 +18,50 @@ from shared.mapping.order_events import (
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.mapping.sources import OrderSource
 from shared.realtime.messages import (
+    ORDER_CUSTOMER_SET,
+    ORDER_IMPORTED,
+    SETS_IDENTITY,
     OrderCustomerEmailMessage,
     OrderCustomerMessage,
     OrderMessage,
     OrderStateMessage,
-    ShipmentStateMessage,
+    embeds_order,
 )
 from shared.realtime.notification import Notification
 from shared.realtime.route import Moment, Result, Route
 from shared.realtime.writes import Mapped, SendEvents, UpsertProfile
 from shared.settings.document import OrderRules, SyncDocument
 
-IMPORTED = "OrderImported"
-IDENTITY_TYPES = ("OrderCustomerSet", "OrderCustomerEmailSet")
-"""Messages about an order that gets its customer or its e-mail later."""
+SHIPMENT_STATE_CHANGED = "OrderShipmentStateChanged"
+
+
+def spoken_state(notification: Notification) -> str | None:
+    """The order's state, or shipment state, that the notification speaks of; None when it speaks of none.
+
+    What became of the order since does not change what the notification says.
+    """
+    if not notification.has_payload:
+        return notification.order_state
+    if embeds_order(notification):
+        return notification.fields(OrderMessage).order.orderState
+    message = notification.fields(OrderStateMessage)
+    return message.shipmentState if notification.type == SHIPMENT_STATE_CHANGED else message.orderState
 
 
 def _created_irrelevant(notification: Notification, document: SyncDocument) -> SkipReason | None:
-    if not notification.has_payload or notification.type == IMPORTED:
+    if not embeds_order(notification) or notification.type == ORDER_IMPORTED:
         return None
-    state = notification.fields(OrderMessage).order.orderState
-    return None if state in document.order.states.created.placedOrder else SkipReason.ORDER_STATE
+    return None if spoken_state(notification) in document.order.states.created.placedOrder else SkipReason.ORDER_STATE
 
 
 def order_created(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
     """An order in the state it was created in, or, where the notification does not say, in any state that counts."""
-    if not notification.has_payload or notification.type == IMPORTED:
+    if notification.type == ORDER_IMPORTED and embeds_order(notification):
         return _all_that_counts(source, choices)
-    return _sent([placed_order(source, choices)])
+    if embeds_order(notification):
+        return _sent([placed_order(source, choices)])
+    placed_then = notification.order_state in choices.document.order.states.created.placedOrder
+    return _all_that_counts(source, choices, placed_then=placed_then)
 
 
 def order_identity_set(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
@@ -59,23 +75,18 @@ def order_identity_set(notification: Notification, source: OrderSource, choices:
 
 
 def _state_irrelevant(notification: Notification, document: SyncDocument) -> SkipReason | None:
-    states = document.order.states.changed
-    listed = (*states.fulfilledOrder, *states.cancelledOrder)
-    if not notification.has_payload or notification.fields(OrderStateMessage).orderState in listed:
-        return None
-    return SkipReason.ORDER_STATE
+    states, state = document.order.states.changed, spoken_state(notification)
+    return None if state in (None, *states.fulfilledOrder, *states.cancelledOrder) else SkipReason.ORDER_STATE
 
 
 def _shipment_irrelevant(notification: Notification, document: SyncDocument) -> SkipReason | None:
     states = document.order.shipmentStates.fulfilledOrder
-    if not notification.has_payload or notification.fields(ShipmentStateMessage).shipmentState in states:
-        return None
-    return SkipReason.ORDER_STATE
+    return None if spoken_state(notification) in (None, *states) else SkipReason.ORDER_STATE
 
 
 def order_state_changed(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
     """An order that is complete, or cancelled."""
-    state = notification.fields(OrderStateMessage).orderState if notification.has_payload else source.order.orderState
+    state = spoken_state(notification) or source.order.orderState
     states = choices.document.order.states.changed
     return _sent(
         [
@@ -87,8 +98,7 @@ def order_state_changed(notification: Notification, source: OrderSource, choices
 
 def order_shipment_state_changed(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
     """An order that was shipped or delivered."""
-    has_payload = notification.has_payload
-    state = notification.fields(ShipmentStateMessage).shipmentState if has_payload else source.order.shipmentState
+    state = spoken_state(notification) or source.order.shipmentState
     shipped = state in choices.document.order.shipmentStates.fulfilledOrder
     return _sent([fulfilled_order(source, choices, notification.at)] if shipped else [])
 
@@ -96,21 +106,31 @@ def order_shipment_state_changed(notification: Notification, source: OrderSource
 def _first_identity(notification: Notification, source: OrderSource) -> bool:
     """Whether the order cannot have been placed for another person before (mapping.md "Placed, once")."""
     order = source.order
+    other = order.customerEmail if notification.type == ORDER_CUSTOMER_SET else order.customerId
+    match sets_first_identity(notification):
+        case None:
+            return bool(order.customerId and order.customerEmail) and same_person(order, source.customer)
+        case first:
+            return first and (not other or same_person(order, source.customer))
+
+
+def sets_first_identity(notification: Notification) -> bool | None:
+    """Whether the message gives an order a customer, or an e-mail, where it had none; None when nobody knows."""
+    if notification.type not in SETS_IDENTITY:
+        return None
     if not notification.has_payload:
-        return bool(order.customerId and order.customerEmail) and same_person(order, source.customer)
-    if notification.type == "OrderCustomerSet":
+        return notification.first_identity
+    if notification.type == ORDER_CUSTOMER_SET:
         customer = notification.fields(OrderCustomerMessage)
-        first, other = customer.customer is not None and customer.oldCustomer is None, order.customerEmail
-    else:
-        email = notification.fields(OrderCustomerEmailMessage)
-        first, other = bool(email.email) and not email.oldEmail, order.customerId
-    return first and (not other or same_person(order, source.customer))
+        return customer.customer is not None and customer.oldCustomer is None
+    email = notification.fields(OrderCustomerEmailMessage)
+    return bool(email.email) and not email.oldEmail
 
 
-def _all_that_counts(source: OrderSource, choices: Choices) -> Result:
-    """Placed, and whatever has happened to the order since."""
+def _all_that_counts(source: OrderSource, choices: Choices, *, placed_then: bool = False) -> Result:
+    """Placed, and whatever has happened to the order since; `placed_then`: it is known to have been in a state that places."""
     order, rules = source.order, choices.document.order
-    if not _counts(order, rules):
+    if not placed_then and not _counts(order, rules):
         return Skip(SkipReason.ORDER_STATE)
     events = [placed_order(source, choices)]
     if _is_fulfilled(order, rules):
@@ -145,18 +165,18 @@ def _sent(mapped: list[MappedEvents | Skip]) -> Result:
 
 
 def _created_types(document: SyncDocument) -> list[str]:
-    return [name for name in document.order.messages.created if name not in IDENTITY_TYPES]
+    return [name for name in document.order.messages.created if name not in SETS_IDENTITY]
 
 
 def _identity_types(document: SyncDocument) -> list[str]:
-    return [name for name in document.order.messages.created if name in IDENTITY_TYPES]
+    return [name for name in document.order.messages.created if name in SETS_IDENTITY]
 
 
 ROUTES = (
     Route(
         name="OrderCreated",
         resource_type="order",
-        messages=_created_types,
+        types=_created_types,
         irrelevant=_created_irrelevant,
         source=OrderSource,
         map=order_created,
@@ -165,7 +185,7 @@ ROUTES = (
     Route(
         name="OrderIdentitySet",
         resource_type="order",
-        messages=_identity_types,
+        types=_identity_types,
         source=OrderSource,
         map=order_identity_set,
         converges=True,
@@ -173,21 +193,21 @@ ROUTES = (
         summary="as OrderCreated when the order had no identity before, else upserts the customer's profile",
     ),
     Route(
-        name="OrderStateChanged",
-        resource_type="order",
-        messages=lambda document: document.order.messages.changed,
-        irrelevant=_state_irrelevant,
-        source=OrderSource,
-        map=order_state_changed,
-        summary="Fulfilled Order, Cancelled Order",
-    ),
-    Route(
         name="OrderShipmentStateChanged",
         resource_type="order",
-        messages=lambda _document: ("OrderShipmentStateChanged",),
+        types=lambda _document: (SHIPMENT_STATE_CHANGED,),
         irrelevant=_shipment_irrelevant,
         source=OrderSource,
         map=order_shipment_state_changed,
         summary="Fulfilled Order",
+    ),
+    Route(
+        name="OrderStateChanged",
+        resource_type="order",
+        types=lambda document: document.order.messages.changed,
+        irrelevant=_state_irrelevant,
+        source=OrderSource,
+        map=order_state_changed,
+        summary="Fulfilled Order, Cancelled Order",
     ),
 )

@@ -30,19 +30,19 @@ def _vanished(notification: Notification, choices: Choices, _made: bool) -> Resu
     return _unpublished(notification, choices)
 
 
+def _unpublished_types(document: SyncDocument) -> list[str]:
+    return [name for name in document.product.messages.deleted if name != Change.DELETED]
+
+
 def _deleted_types(document: SyncDocument) -> list[str]:
-    return [name for name in document.product.messages.deleted if name not in set(Change)]
-
-
-def _deleted_changes(document: SyncDocument) -> list[Change]:
-    return [Change(name) for name in document.product.messages.deleted if name in set(Change)]
+    return [name for name in document.product.messages.deleted if name == Change.DELETED]
 
 
 ROUTES = (
     Route(
         name="ProductPublished",
         resource_type="product",
-        messages=lambda document: document.product.messages.published,
+        types=lambda document: document.product.messages.published,
         source=ProductSource,
         map=product_published,
         vanished=_vanished,
@@ -52,7 +52,7 @@ ROUTES = (
     Route(
         name="ProductUnpublished",
         resource_type="product",
-        messages=_deleted_types,
+        types=_unpublished_types,
         source=ProductSource,
         map=product_published,
         is_gone=_unpublished,
@@ -63,7 +63,7 @@ ROUTES = (
     Route(
         name="ProductResourceDeleted",
         resource_type="product",
-        changes=_deleted_changes,
+        types=_deleted_types,
         source=NoSource,
         map=product_deleted,
         summary="deletes the variants and the item",

@@ -84,6 +84,23 @@ def test_of_too_many_letters_the_oldest_go(few_letters: DeadLetters, few: int) -
     assert kept == [f"n{number:02}" for number in reversed(range(15, few + 15))]
 
 
+def test_letters_that_go_for_the_bound_are_counted_in_the_log(
+    few_letters: DeadLetters, few: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can replay them any more, so that this is an error; until then nothing is said."""
+    for number in range(few):
+        few_letters.add(letter(f"n{number:02}", number), soon())
+    assert capsys.readouterr().err == ""
+    for number in range(few, few + 5):
+        few_letters.add(letter(f"n{number:02}", number), soon())
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        assert "[error" in line
+        assert "dead letters over the bound were deleted" in line
+        assert "deleted_count=1" in line
+
+
 def test_no_store_is_asked_when_there_is_no_time_left(letters: DeadLetters) -> None:
     """The budget ends every call."""
     over = Budget(deadline=0.0, monotonic=lambda: 1.0)

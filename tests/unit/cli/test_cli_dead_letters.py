@@ -173,6 +173,7 @@ def test_json_has_all_fields(dead_letters: Command, environment: dict[str, str])
         "id": "a", "store": "state_file", "at": "2026-05-01T12:00:00+00:00", "source": "realtime_event", "reason": "invalid",
         "messageType": "ResourceUpdated", "resourceType": "customer", "resourceId": "c-1", "pointer": "/data/attributes",
         "happenedAt": "2026-05-01T11:00:00.000Z", "sku": "S-1", "dataErasure": True,
+        "firstIdentity": None, "orderState": None,
     }  # fmt: skip
     assert json.loads(dead_letters("list", "--json").stdout) == {"deadLetters": [shown], "notReadable": []}
     assert json.loads(dead_letters("show", "a", "--json").stdout) == shown

@@ -326,14 +326,14 @@ def test_no_error_refers_to_the_request_or_quotes_an_answer(project: FakeProject
 
 
 def test_the_factory_makes_one_client_for_the_process() -> None:
-    """Both hosts, the product's User-Agent, gzip, no proxies of the environment; nothing is sent before the first call."""
+    """Both hosts, the product's User-Agent, gzip, no proxies, no cookies sent back; nothing is sent before the first call."""
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         if request.url.path == "/oauth/token":
             return httpx.Response(200, json={"access_token": "t", "expires_in": 100})
-        return httpx.Response(200, json={})
+        return httpx.Response(200, json={}, headers={"Set-Cookie": "session=1; path=/"})
 
     client = open_commercetools(
         api_url="https://api.example.com",
@@ -351,5 +351,7 @@ def test_the_factory_makes_one_client_for_the_process() -> None:
     assert [request.url.host for request in seen] == ["auth.example.com", "api.example.com"]
     assert {request.headers["User-Agent"] for request in seen} == {"commercetools-klaviyo-sync/1.2.3"}
     assert seen[1].headers["Accept-Encoding"] == "gzip"
+    client.get("customers/1", budget=clock.budget())
+    assert "Cookie" not in seen[2].headers
     client.close()
     assert client._http.is_closed

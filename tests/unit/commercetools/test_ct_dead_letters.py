@@ -167,7 +167,7 @@ def test_a_letter_is_stored_also_when_the_oldest_cannot_be_deleted(client: Comme
     letters = CustomObjectDeadLetters(client, most=1, look_every=1)
     began = time.monotonic()
     letters.add(letter(1), budget_of(8.5))
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 8.0  # the hang takes 20, our patience 2
     letters.add(letter(2), budget_of(8.5))
     assert count(client) == 2
     fails(sandbox)

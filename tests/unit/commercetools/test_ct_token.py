@@ -168,8 +168,8 @@ def test_a_busy_auth_host_is_transient(project: FakeProject) -> None:
     with pytest.raises(RateLimited) as raised:
         project.tokens().current(budget)
     assert raised.value.retry_after_s == 7
-    for answer in (httpx.Response(500), httpx.Response(200, text="<html>"), httpx.Response(200, json={"access_token": 1})):
-        project.token_answer = lambda _request, answer=answer: answer
+    for status, body in ((500, b""), (200, b"<html>"), (200, b'{"access_token": 1}'), (200, b'"\xff"'), (200, b"[" * 100_000)):
+        project.token_answer = lambda _request, status=status, body=body: httpx.Response(status, content=body)
         with pytest.raises(HostDown):
             project.tokens().current(budget)
 

@@ -54,6 +54,14 @@ def test_a_status_becomes_the_error_that_the_table_names(status: int, kind: Path
     assert type(_error(status, b"<html>bad gateway</html>", kind)) is expected
 
 
+@pytest.mark.parametrize("body", [b'{"message": "Zo\xeb is wrong"}', b'{"errors": ' + b"[" * 100_000, b"\xff"])
+def test_a_refusal_whose_body_cannot_be_read_is_a_refusal_all_the_same(body: bytes) -> None:
+    """One byte that is no UTF-8, brackets without end: the status alone says enough."""
+    error = _error(400, body)
+    assert isinstance(error, PermanentError)
+    assert error.reason == "http_400"
+
+
 def test_a_version_conflict_is_its_own_error() -> None:
     """409 ConcurrentModification can be met by reading again; any other 409 is permanent."""
     assert isinstance(_error(409, _body("ConcurrentModification", currentVersion=7)), VersionConflict)

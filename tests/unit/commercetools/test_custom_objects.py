@@ -66,8 +66,11 @@ def test_names_outside_the_alphabet_are_refused_before_anything_is_sent(project:
     assert not project.requests
 
 
-def test_an_unreadable_answer_is_transient(project: FakeProject) -> None:
+@pytest.mark.parametrize("body", [b"<html>", b'{"container": "c", "key": "\xff"}', b'{"value": ' + b"[" * 100_000])
+def test_an_unreadable_answer_is_transient(project: FakeProject, body: bytes) -> None:
     """It may be a proxy's."""
-    project.script = [httpx.Response(200, text="<html>")]
+    project.script = [httpx.Response(200, content=body)] * 2
     with pytest.raises(HostDown):
         custom_objects.get(project.client(), "c", "k", budget=project.clock.budget())
+    with pytest.raises(HostDown):
+        custom_objects.oldest(project.client(), "c", 1, budget=project.clock.budget())

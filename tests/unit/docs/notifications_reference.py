@@ -16,7 +16,7 @@ def notifications_table() -> str:
     document = SyncDocument()
     rows = []
     for route in ROUTES:
-        handled = ", ".join(f"`{name}`" for name in (*route.messages(document), *route.changes(document)))
+        handled = ", ".join(f"`{name}`" for name in route.types(document))
         rows.append(f"| `{route.name}` | {route.resource_type} | {handled} | {route.summary} |")
     return "\n".join([*HEAD, *rows])
 

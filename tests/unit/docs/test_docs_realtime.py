@@ -13,7 +13,7 @@ from shared.commercetools.reads import UNREADABLE
 from shared.dead_letters import MOST
 from shared.errors import AuthError, HostDown, RateLimited, TransientError
 from shared.realtime import http, process
-from shared.realtime.reading import NoOrderForPayment
+from shared.realtime.order_reading import NoOrderForPayment
 from shared.realtime.registry import ROUTES, subscriptions
 from shared.realtime.verdict import Outcome
 from shared.settings import SyncDocument

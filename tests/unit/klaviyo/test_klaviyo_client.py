@@ -21,7 +21,9 @@ from shared.klaviyo.profile_requests import patch_profile, upsert_profile
 from shared.klaviyo.profiles import ProfileAttributes
 from shared.klaviyo.requests import (
     PROFILE_IMPORT,
+    Answer,
     Links,
+    Request,
     get_import_errors,
     get_import_job,
     list_import_jobs,
@@ -91,9 +93,44 @@ def test_a_request_whose_answer_was_lost_is_sent_again_as_it_was() -> None:
 
 
 def test_an_answer_that_cannot_be_read_counts_as_lost() -> None:
-    """A success cut short, or of another shape, is tried again."""
-    time, script = VirtualTime(), Scripted([httpx.Response(202, content=b'{"data":{"id'), httpx.Response(202), ACCEPTED])
-    assert client_of(script, time).send(start_profile_import(BODY), time.budget()).id == "job-1"
+    """A success cut short, of another shape, not in UTF-8 or nested too deeply is tried again."""
+    unreadable = [b'{"data":{"id', b"", b'{"data":{"id":"\xff"}}', b'{"data":{"id":"j"},"more":' + b"[" * 100_000]
+    time, script = VirtualTime(), Scripted([*(httpx.Response(202, content=body) for body in unreadable), ACCEPTED])
+    assert client_of(script, time, attempts=5).send(start_profile_import(BODY), time.budget()).id == "job-1"
+    assert len(script.seen) == 5
+
+
+def seen_by_decode(*answers: httpx.Response | Exception) -> Answer:
+    """The answer that a request decodes in the end, after these."""
+    time, script = VirtualTime(), Scripted([*answers, OK])
+    request = upsert_profile(ROW.encoded)
+    return client_of(script, time).send(
+        Request(request.endpoint, request.path, lambda answer: answer, request.body), time.budget()
+    )
+
+
+@pytest.mark.parametrize("lost", [httpx.ReadError("x"), httpx.ReadTimeout("x"), httpx.Response(500), httpx.Response(504)])
+def test_an_answer_knows_that_the_request_may_have_been_carried_out_before(lost: httpx.Response | Exception) -> None:
+    """An earlier attempt ended without an answer, or with a fault of the host's."""
+    assert seen_by_decode(lost).after_loss
+
+
+@pytest.mark.parametrize(
+    "answers", [[], [httpx.ConnectError("x")], [httpx.ConnectTimeout("x")], [httpx.Response(429, headers={"retry-after": "1"})]]
+)
+def test_an_answer_after_attempts_that_cannot_have_worked_is_like_the_first(answers: list[httpx.Response | Exception]) -> None:
+    """Nothing was sent, or it was refused."""
+    assert not seen_by_decode(*answers).after_loss
+
+
+def test_an_upsert_whose_first_answer_could_not_be_read_may_have_created() -> None:
+    """Klaviyo's 200 then only says that the profile is there now."""
+    request = upsert_profile(ROW.encoded)
+    assert [request.decode(Answer(status, after_loss=lost)) for status, lost in ((201, False), (200, True), (200, False))] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_unknown_and_missing_fields_of_an_answer_are_no_fault() -> None:
@@ -277,6 +314,8 @@ class _Slow(http.server.BaseHTTPRequestHandler):
             server.go_on.wait(30)
         body = b'{"data":[]}'
         self.send_response(200)
+        self.send_header("Set-Cookie", "__cf_bm=1; path=/")
+        server.cookies.append(self.headers["Cookie"])
         self.send_header("Content-Length", str(100_000 if server.trickles else len(body)))
         self.end_headers()
         try:
@@ -305,6 +344,7 @@ class SlowServer(http.server.ThreadingHTTPServer):
         self.hangs = self.trickles = False
         self.asked, self.go_on, self.cut = threading.Event(), threading.Event(), threading.Event()
         self.connections = set[object]()
+        self.cookies: list[str | None] = []
 
 
 @pytest.fixture
@@ -321,6 +361,15 @@ def slow_server() -> Iterator[SlowServer]:
 
 def opened(url: str, user_agent: str = "test") -> KlaviyoClient:
     return open_klaviyo(base_url=url, api_key="k", limiter=Limiter(), user_agent=user_agent, attempts=1)
+
+
+def test_a_cookie_of_the_host_is_not_sent_back(slow_server: SlowServer) -> None:
+    """What stands before Klaviyo sets some; they would only cost time."""
+    client = opened(slow_server.url)
+    for _ in range(2):
+        client.send(list_import_jobs(), budget_of(30))
+    client.close()
+    assert slow_server.cookies == [None, None]
 
 
 def test_an_answer_that_trickles_in_does_not_outlast_the_budget(slow_server: SlowServer) -> None:

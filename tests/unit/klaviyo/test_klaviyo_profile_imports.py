@@ -21,6 +21,7 @@ from shared.klaviyo.limits import PackLimits
 from shared.klaviyo.profile_conflicts import solve
 from shared.klaviyo.profile_imports import SINGLES_MOST, UNNAMED_ROWS_MOST, ProfileImporter
 from shared.klaviyo.profile_rows import Failed, ProfileImportResult, ProfileRow, Sent, profile_row
+from shared.klaviyo.profiles import ProfileAttributes
 from shared.mapping.result import Adjustment
 
 JOBS = "/api/profile-bulk-import-jobs"
@@ -109,7 +110,7 @@ def test_a_phone_of_another_profile_is_left_out_after_the_job_named_the_conflict
 
 
 def test_an_email_of_another_profile_is_left_to_it_and_the_customer_is_not_lost() -> None:
-    """The profile that the conflict names gets everything but the identifiers; its own stay as they are."""
+    """The profile that the conflict names gets everything but the id and the e-mail; its own stay as they are."""
     sandbox = Sandbox()
     sandbox.run([customer(0, email="old@example.com"), customer(1, email="new@example.com")])
     result = sandbox.run([customer(0, email="new@example.com", first_name="Ann", phone_number="+12025550123")])
@@ -118,6 +119,21 @@ def test_an_email_of_another_profile_is_left_to_it_and_the_customer_is_not_lost(
     assert emails == ("old@example.com", "new@example.com")
     named = sandbox.profile(1)
     assert (named.attributes()["first_name"], named.phone) == ("Ann", "+12025550123")
+
+
+def test_where_an_email_under_another_id_is_a_conflict_its_profile_becomes_the_customers() -> None:
+    """The other reading of Klaviyo's matching: the profile that the conflict names gets the id, too, so that nothing is torn."""
+    sandbox = Sandbox(email_match="conflict")
+    sandbox.run([profile_row("old", ProfileAttributes(external_id="older-shop-1", email="customer-0@example.com"))])
+    result = sandbox.run([customer(0, first_name="Ann", phone_number="+12025550123")])
+    assert (sent_count(result), adjusted(result)) == (1, {})
+    profile = sandbox.profile(0)
+    assert (profile.email, profile.phone, profile.attributes()["first_name"]) == (
+        "customer-0@example.com",
+        "+12025550123",
+        "Ann",
+    )
+    assert sandbox.account.profiles.count == 1
 
 
 def test_many_phone_conflicts_are_solved_by_a_second_job_and_not_one_by_one() -> None:
@@ -419,6 +435,12 @@ BAD_PHONE = httpx.Response(400, content=error_body({"code": "invalid", "source":
 BAD_EMAIL = httpx.Response(400, content=error_body({"code": "invalid", "source": {"pointer": "/data/attributes/email"}}))
 OK = httpx.Response(200, json={})
 PHONE, IDENTIFIER = Adjustment.PHONE_REFUSED, Adjustment.IDENTIFIER_CONFLICT
+IDENTIFIERS_SENT = {
+    frozenset({"email", "external_id", "phone_number"}): " full",
+    frozenset({"email", "external_id"}): "",
+    frozenset({"phone_number"}): " rest phone",
+    frozenset[str](): " rest",
+}
 
 
 @pytest.mark.parametrize(
@@ -428,15 +450,23 @@ PHONE, IDENTIFIER = Adjustment.PHONE_REFUSED, Adjustment.IDENTIFIER_CONFLICT
         ([CONFLICT, OK], Sent((PHONE,)), ["POST full", "POST"]),
         ([BAD_PHONE, OK], Sent((PHONE,)), ["POST full", "POST"]),
         ([BAD_EMAIL], Failed("invalid", "/data/attributes/email"), ["POST full"]),
-        ([CONFLICT, CONFLICT, OK], Sent((IDENTIFIER,)), ["POST full", "POST", "PATCH phone"]),
-        ([CONFLICT, CONFLICT, CONFLICT, OK], Sent((PHONE, IDENTIFIER)), ["POST full", "POST", "PATCH phone", "PATCH"]),
-        ([BAD_PHONE, CONFLICT, OK], Sent((PHONE, IDENTIFIER)), ["POST full", "POST", "PATCH"]),
+        ([CONFLICT] * 2 + [OK], Sent(), ["POST full", "POST", "PATCH full"]),
+        ([CONFLICT] * 3 + [OK], Sent((PHONE,)), ["POST full", "POST", "PATCH full", "PATCH"]),
+        ([CONFLICT] * 2 + [BAD_PHONE, OK], Sent((PHONE,)), ["POST full", "POST", "PATCH full", "PATCH"]),
+        ([CONFLICT] * 4 + [OK], Sent((IDENTIFIER,)), ["POST full", "POST", "PATCH full", "PATCH", "PATCH rest phone"]),
+        (
+            [CONFLICT] * 5 + [OK],
+            Sent((PHONE, IDENTIFIER)),
+            ["POST full", "POST", "PATCH full", "PATCH", "PATCH rest phone", "PATCH rest"],
+        ),
+        ([BAD_PHONE, CONFLICT, OK], Sent((PHONE,)), ["POST full", "POST", "PATCH"]),
+        ([BAD_PHONE, CONFLICT, CONFLICT, OK], Sent((PHONE, IDENTIFIER)), ["POST full", "POST", "PATCH", "PATCH rest"]),
         ([CONFLICT, BAD_EMAIL], Failed("invalid", "/data/attributes/email"), ["POST full", "POST"]),
-        ([CONFLICT, CONFLICT, httpx.Response(404)], Failed("http_404"), ["POST full", "POST", "PATCH phone"]),
+        ([CONFLICT] * 2 + [httpx.Response(404)], Failed("http_404"), ["POST full", "POST", "PATCH full"]),
     ],
 )
 def test_a_conflict_is_solved_step_by_step(answers: list[httpx.Response], outcome: Sent | Failed, sent: list[str]) -> None:
-    """As it is; without the phone; by patching the named profile, which needs neither identifier."""
+    """As it is; without the phone; by a patch of the named profile, with all identifiers; with neither id nor e-mail."""
     time, script = VirtualTime(), Scripted([*answers])
     row = customer(1, phone_number="+12025550123", first_name="Ann")
     assert solve(row, client_of(script, time), time.budget()) == outcome
@@ -444,13 +474,10 @@ def test_a_conflict_is_solved_step_by_step(answers: list[httpx.Response], outcom
     for request in script.seen:
         attributes = msgspec.json.decode(request.content)["data"]["attributes"]
         assert attributes["first_name"] == "Ann"
-        if request.method == "PATCH":
-            assert request.url.path == "/api/profiles/01P"
-            assert not attributes.keys() & {"email", "external_id"}
-            described.append("PATCH phone" if "phone_number" in attributes else "PATCH")
-        else:
-            assert attributes.keys() >= {"email", "external_id"}
-            described.append("POST full" if "phone_number" in attributes else "POST")
+        path = {"PATCH": "/api/profiles/01P", "POST": "/api/profile-import"}[request.method]
+        assert request.url.path == path
+        sent_identifiers = attributes.keys() & {"email", "external_id", "phone_number"}
+        described.append(f"{request.method}{IDENTIFIERS_SENT[frozenset(sent_identifiers)]}")
     assert described == sent
 
 

@@ -36,6 +36,16 @@ def test_a_pointer_names_row_and_field(pointer: str, row: int | None, field: str
     assert refusal.pointer == (pointer or None)
 
 
+@pytest.mark.parametrize(
+    "body", [b"<html>", b'{"errors": [{"code": "invalid", "detail": "Zo\xeb"}]}', b"[" * 100_000, b'{"errors": 1}', b""]
+)
+def test_a_refusal_whose_body_cannot_be_read_is_a_refusal_all_the_same(body: bytes) -> None:
+    """A page, one byte that is no UTF-8, brackets without end: the status alone says enough."""
+    error = error_of(limits.UPSERT_PROFILE, 400, None, body)
+    assert isinstance(error, Refused)
+    assert (error.reason, error.refusals) == ("http_400", ())
+
+
 def test_a_conflict_names_the_other_profile() -> None:
     """`meta.duplicate_profile_id` is kept."""
     body = error_body(

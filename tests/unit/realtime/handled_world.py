@@ -15,6 +15,7 @@ from write_world import WriteWorld
 from sandbox.notifications.drafts import product_draft
 from sandbox.notifications.project import ProjectControl
 from sandbox.notifications.shop import Act, Shop
+from shared.budget import budget_of
 from shared.commercetools.client import open_commercetools
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
@@ -22,6 +23,7 @@ from shared.realtime.app import RealtimeApp
 from shared.realtime.notification import notification_of
 from shared.realtime.process import handle_notification
 from shared.realtime.reading import Sources
+from shared.realtime.replay import notification_of_letter
 from shared.realtime.verdict import Outcome, Verdict
 from shared.settings import load
 from shared.sqlite.database import Database
@@ -34,16 +36,24 @@ class Meanwhile(httpx.BaseTransport):
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
         self._planned: list[tuple[str, Callable[[], object]]] = []
+        self._afterwards: list[tuple[str, Callable[[], object]]] = []
 
     def before(self, request: str, action: Callable[[], object]) -> None:
         """Do something once, right before the next request that begins so (`POST /api/catalog-categories`)."""
         self._planned.append((request, action))
 
+    def after(self, request: str, action: Callable[[], object]) -> None:
+        """The same, right after that request was answered."""
+        self._afterwards.append((request, action))
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         name = f"{request.method} {request.url.path}"
         if self._planned and name.startswith(self._planned[0][0]):
             self._planned.pop(0)[1]()
-        return self._inner.handle_request(request)
+        response = self._inner.handle_request(request)
+        if self._afterwards and name.startswith(self._afterwards[0][0]):
+            self._afterwards.pop(0)[1]()
+        return response
 
 
 class HandledWorld:
@@ -97,6 +107,12 @@ class HandledWorld:
         told = [notification for act in acts for notification in act.notifications]
         return [handle_notification(self.app, notification_of(msgspec.json.encode(one))) for one in told]
 
+    def replay(self) -> list[Verdict]:
+        """What becomes of all dead letters when they are replayed, oldest first."""
+        letters = self.app.dead_letters.newest(budget_of(5.0))
+        notifications = [notification_of_letter(letter) for letter in reversed(letters)]
+        return [handle_notification(self.app, notification) for notification in notifications if notification is not None]
+
     def done(self, *acts: Act) -> None:
         """The same where nothing may go wrong; what is not handled at all is."""
         outcomes = {verdict.outcome for verdict in self.deliver(*acts)}
@@ -106,12 +122,13 @@ class HandledWorld:
         """A new category."""
         return self.shop.create_category({"en": name}, name.lower(), parent)
 
-    def product(self, *categories: str, variants: int = 1) -> Act:
-        """A new published product in the categories with these ids."""
+    def product(self, *categories: str, variants: int = 1, sku: str | None = None) -> Act:
+        """A new published product in the categories with these ids; `sku` is its master variant's."""
         self._drafts += 1
-        return self.shop.create_product(
-            **product_draft(3, self._drafts, published=True, categories=categories, variants=variants)
-        )
+        draft = product_draft(3, self._drafts, published=True, categories=categories, variants=variants)
+        if sku is not None:
+            draft["masterData"]["current"]["masterVariant"]["sku"] = sku
+        return self.shop.create_product(**draft)
 
     def order(self, product: dict[str, Any], **how: Any) -> Act:
         """A new order of the product."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
 import httpx
+import msgspec
 import pytest
 from write_world import TRACKED, StepTime, WriteWorld, category, item, product, variant
 
 from shared.errors import HostDown, PermanentError, TransientError
-from shared.klaviyo.catalog import CatalogStock, compound_id
+from shared.klaviyo.catalog import CatalogStock, InventoryPolicy, compound_id
+from shared.klaviyo.catalog_requests import CATEGORIES_PER_REQUEST, is_as_wanted
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
 from shared.mapping.result import Adjustment, SkipReason
-from shared.realtime.catalog_writes import CATEGORY_ATTEMPTS
+from shared.realtime.catalog_writes import CATEGORY_ATTEMPTS, LOOK_UPS_AT_ONCE
 from shared.realtime.sending import WriteResult, send
 from shared.realtime.writes import PutCategories, PutProduct, RemoveCategory, RemoveProduct, SetStock
 
+CHANGED = variant("changed", title="Renamed")
 LIST = "GET catalog-items/p1/variants"
 ITEM, VARIANT, CATEGORY = "catalog-items", "catalog-variants", "catalog-categories"
 
@@ -140,6 +145,42 @@ def test_a_category_that_comes_and_goes_all_the_time_is_a_transient_failure() ->
     assert world.requests() == [f"POST {CATEGORY} 409", f"PATCH {CATEGORY}/c1 404"] * (CATEGORY_ATTEMPTS // 2)
 
 
+@pytest.mark.parametrize("new", [True, False])
+def test_a_category_that_flips_at_each_request_is_a_transient_failure(new: bool) -> None:
+    """Also when a look-up found it: neither the 404 of the renaming nor the 409 of the creation is a verdict."""
+    world = WriteWorld()
+    world.send(PutCategories((category("c1", "Old"),), new=True))
+    world.forget()
+    world.fault(kind="status", method="PATCH", path=f"/api/{CATEGORY}", status=404)
+    with pytest.raises(TransientError, match="came and went"):
+        world.send(PutCategories((category("c1"),), new=new))
+    rounds = [f"PATCH {CATEGORY}/c1 404", f"POST {CATEGORY} 409"] * CATEGORY_ATTEMPTS
+    assert world.requests() == (rounds[1:][:CATEGORY_ATTEMPTS] if new else [f"GET {CATEGORY} 200", *rounds[:CATEGORY_ATTEMPTS]])
+
+
+def test_the_names_of_thousands_of_categories_are_looked_up_a_few_at_a_time() -> None:
+    """Each answer waits until so many requests are there; more than that are never there."""
+    full, lock, under_way, most = threading.Barrier(LOOK_UPS_AT_ONCE, timeout=30), threading.Lock(), 0, 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        full.wait()
+        with lock:
+            under_way -= 1
+        ids = msgspec.json.decode(request.url.params["filter"].removeprefix("any(ids,").removesuffix(")"))
+        return httpx.Response(200, json={"data": [{"id": one, "attributes": {"name": "Same"}} for one in ids]})
+
+    time = StepTime()
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://klaviyo.test")
+    client = KlaviyoClient(http, "pk", Limiter(monotonic=time.monotonic))
+    many = tuple(category(f"c{n}", "Same") for n in range(3 * LOOK_UPS_AT_ONCE * CATEGORIES_PER_REQUEST))
+    assert send(PutCategories(many), client, time.budget()) == WriteResult()
+    assert most == LOOK_UPS_AT_ONCE == 4
+
+
 # Products
 
 
@@ -182,17 +223,160 @@ def test_a_new_product_is_created_item_first() -> None:
 
 
 def test_the_variants_of_a_known_product_become_exactly_those_wanted() -> None:
-    """Case 64: extra ones deleted, missing ones created, the others updated; the item is updated."""
+    """Case 64: extra ones deleted, missing ones created, changed ones updated; the item is updated."""
     world = WriteWorld()
-    put(world, "extra", "same")
-    world.send(product("same", "missing"))
+    put(world, "extra", "same", "changed")
+    world.send(PutProduct(item(), (variant("same"), CHANGED, variant("missing"))))
     assert world.requests()[:2] == [f"{LIST} 200", f"PATCH {ITEM}/p1 200"]
     assert sorted(world.requests()[2:]) == [
         f"DELETE {VARIANT}/extra 204",
-        f"PATCH {VARIANT}/same 200",
+        f"PATCH {VARIANT}/changed 200",
         f"POST {VARIANT} 201",
     ]
-    assert set(world.catalog("variant")) == {"same", "missing"}
+    assert set(world.catalog("variant")) == {"same", "changed", "missing"}
+    assert world.stored("variant", "changed")["title"] == "Renamed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Other"},
+        {"description": "Other"},
+        {"sku": "other"},
+        {"url": "https://shop.example.com/other"},
+        {"price": Decimal("19.98")},
+        {"image_full_url": "https://img.example.com/2.jpg"},
+        {"custom_metadata": {"a": "2"}},
+        {"custom_metadata": {}},
+        {"stock": CatalogStock(inventory_quantity=4, inventory_policy=TRACKED)},
+        {"stock": CatalogStock(inventory_quantity=5, inventory_policy=InventoryPolicy.UNTRACKED)},
+        {"published": False},
+    ],
+    ids=str,
+)
+def test_a_variant_is_written_when_anything_of_it_is_different(change: dict[str, Any]) -> None:
+    """Each attribute that we write counts."""
+    world = WriteWorld()
+    before = variant("s1", image_full_url="https://img.example.com/1.jpg", custom_metadata={"a": "1"})
+    after = msgspec.structs.replace(before, **change)
+    world.send(PutProduct(item(), (before,)))
+    world.forget()
+    world.send(PutProduct(item(), (after,)))
+    assert world.requests() == [f"{LIST} 200", f"PATCH {ITEM}/p1 200", f"PATCH {VARIANT}/s1 200"]
+    world.forget()
+    world.send(PutProduct(item(), (after,)))
+    assert world.requests() == [f"{LIST} 200", f"PATCH {ITEM}/p1 200"], "it is as it is to be"
+
+
+SHOWN = {
+    "title": "Jeans 32",
+    "description": "Blue",
+    "sku": "s1",
+    "inventory_policy": 1,
+    "inventory_quantity": 5,
+    "price": Decimal("19.99"),
+    "url": "https://shop.example.com/jeans",
+    "image_full_url": None,
+    "custom_metadata": {"size": 32, "new": True},
+    "published": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("shown", "same"),
+    [
+        ({}, True),
+        ({"price": Decimal("19.990"), "inventory_quantity": Decimal("5.0"), "inventory_policy": Decimal(1)}, True),
+        ({"image_full_url": "https://img.example.com/1.jpg"}, True),  # we would not name it
+        ({"price": "19.99"}, False),
+        ({"price": None}, False),
+        ({"published": 1}, False),
+        ({"custom_metadata": {"size": 32, "new": 1}}, False),
+        ({"custom_metadata": {"size": 32}}, False),
+        ({"custom_metadata": {"size": 32, "new": True, "more": None}}, False),
+        ({"custom_metadata": None}, False),
+    ],
+    ids=str,
+)
+def test_numbers_are_compared_by_value_and_all_else_exactly(shown: dict[str, Any], same: bool) -> None:
+    """What Klaviyo shows in another form leads to a write, which loses nothing."""
+    wanted = variant("s1", custom_metadata={"size": 32, "new": True})
+    assert is_as_wanted(wanted, {**SHOWN, **shown}) is same
+
+
+def test_an_attribute_that_is_not_shown_is_written() -> None:
+    """An answer without attributes is no proof."""
+    assert not any(is_as_wanted(variant("s1"), {k: v for k, v in SHOWN.items() if k != name}) for name in ("title", "price"))
+    assert not is_as_wanted(variant("s1"), {})
+
+
+SKUS = tuple(f"s{n}" for n in range(150))
+
+
+def test_a_new_product_that_exceeds_the_quota_is_done_after_some_deliveries() -> None:
+    """Each delivery goes on where the last one ended: no variant is written twice."""
+    world = WriteWorld(rate_share=0.1)
+    assert world.deliveries(product(*SKUS)) > 1
+    assert {entry.versions for entry in world.catalog("variant").values()} == {1}
+    assert set(world.catalog("variant")) == set(SKUS)
+
+
+def test_a_changed_product_that_exceeds_the_quota_is_done_after_some_deliveries() -> None:
+    """All variants are there and have to be updated."""
+    world = WriteWorld(rate_share=0.1)
+    world.deliveries(product(*SKUS))
+    assert world.deliveries(PutProduct(item(), tuple(variant(sku, title="Renamed") for sku in SKUS))) > 1
+    assert {entry.versions for entry in world.catalog("variant").values()} == {2}
+    assert {world.stored("variant", sku)["title"] for sku in SKUS} == {"Renamed"}
+
+
+def test_a_product_that_exceeds_the_quota_is_hidden_after_some_deliveries() -> None:
+    """What is hidden is not hidden again."""
+    world = WriteWorld(rate_share=0.1)
+    world.deliveries(product(*SKUS))
+    assert world.deliveries(RemoveProduct("p1", hide=True)) > 1
+    assert {entry.versions for entry in world.catalog("variant").values()} == {2}
+    assert not any(world.stored("variant", sku)["published"] for sku in SKUS)
+
+
+def test_a_product_that_takes_over_more_skus_than_the_quota_allows_is_done_after_some_deliveries() -> None:
+    """Each is refused, deleted and created before the next ones are: none is refused in vain at each delivery."""
+    world = WriteWorld(rate_share=0.1)
+    world.deliveries(product(*SKUS, of="p2"))
+    assert world.deliveries(product(*SKUS)) > 1
+    assert {entry.item for entry in world.catalog("variant").values()} == {world.catalog("item")["p1"]}
+
+
+def test_whose_a_taken_sku_is_is_told_by_a_look_that_began_afterwards() -> None:
+    """One that was under way may not know what another instance has created since, which would be deleted."""
+    looks, listed = 0, threading.Event()
+    refused: set[str] = set()
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal looks
+        body = msgspec.json.decode(request.content) if request.content else {"data": {}}
+        sku = body["data"].get("attributes", {}).get("external_id", "")
+        seen.append(f"{request.method} {sku or request.url.path.removeprefix('/api/').replace(compound_id(''), '')}")
+        if request.method == "GET":
+            looks += 1
+            if looks == 1:
+                return httpx.Response(404)
+            if looks == 2:
+                listed.set()
+            return httpx.Response(200, json={"data": [{"id": compound_id("late")}] if looks == 3 else []})
+        if request.method == "POST" and sku in {"early", "late"} - refused:
+            refused.add(sku)
+            assert sku == "early" or listed.wait(30)
+            return httpx.Response(409, json={"errors": []})
+        return httpx.Response(200)
+
+    time = StepTime()
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://klaviyo.test")
+    client = KlaviyoClient(http, "pk", Limiter(monotonic=time.monotonic))
+    send(product("early", "late"), client, time.budget())
+    assert (looks, f"DELETE {VARIANT}/early" in seen, f"DELETE {VARIANT}/late" in seen) == (3, True, False)
+    assert f"PATCH {VARIANT}/late" in seen
 
 
 def test_the_same_product_again_changes_nothing() -> None:
@@ -263,6 +447,57 @@ def test_a_link_to_a_category_that_nobody_can_name_is_left_out(status: int) -> N
     assert set(world.catalog("item")["p2"].categories) == {compound_id("c1")}
 
 
+def test_a_category_that_came_to_be_meanwhile_keeps_its_name() -> None:
+    """The name we have was read before; whoever created it may have read a newer one."""
+    world = WriteWorld()
+
+    def created_by_another() -> None:
+        row = {"attributes": {"external_id": "c1", "name": "Newer"}}
+        world.account.catalog.create("category", row, world.time.monotonic())
+
+    world.transport.once_after("GET", lambda: None)  # the variants
+    world.transport.once_after("GET", created_by_another)
+    created: list[str] = []
+    world.send(product("s1", categories=("c1",)), created_categories=created)
+    assert world.requests()[1:5] == [f"POST {ITEM} 404", f"GET {CATEGORY} 200", f"POST {CATEGORY} 409", f"POST {ITEM} 201"]
+    assert (world.stored("category", "c1"), created) == ({"name": "Newer"}, [])
+    assert set(world.catalog("item")["p1"].categories) == {compound_id("c1")}
+
+
+def test_a_category_that_vanishes_again_before_the_item_links_to_it_is_a_transient_failure() -> None:
+    """The refusal of such a link may look like a lasting one."""
+    world = WriteWorld(missing_link_status=400)
+    world.transport.once_after("POST", lambda: None)  # the item
+    world.transport.once_after("POST", lambda: world.vanish("category", "c1"))
+    with pytest.raises(TransientError, match="came and went"):
+        world.send(product("s1", categories=("c1",)))
+    assert world.requests()[1:] == [
+        f"POST {ITEM} 400",
+        f"GET {CATEGORY} 200",
+        f"POST {CATEGORY} 201",
+        f"POST {ITEM} 400",
+        f"GET {CATEGORY} 200",
+    ]
+
+
+def test_links_that_are_refused_although_all_categories_are_there_are_a_lasting_failure() -> None:
+    """Another delivery would fare the same."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            error = {"code": "invalid", "source": {"pointer": "/data/relationships/categories/data"}}
+            return httpx.Response(400, json={"errors": [error]})
+        if request.url.path.endswith("/variants"):
+            return httpx.Response(404)
+        return httpx.Response(200, json={"data": [{"id": compound_id("c1"), "attributes": {"name": "Here"}}]})
+
+    time = StepTime()
+    http = httpx.Client(transport=httpx.MockTransport(refuse), base_url="http://klaviyo.test")
+    client = KlaviyoClient(http, "pk", Limiter(monotonic=time.monotonic))
+    with pytest.raises(PermanentError, match="invalid"):
+        send(product("s1", categories=("c1",)), client, time.budget())
+
+
 def test_an_item_that_came_to_be_meanwhile_is_updated_and_its_variants_are_looked_at_again() -> None:
     """Another instance was faster, or the answer to our own creation was lost."""
     world = WriteWorld()
@@ -288,7 +523,7 @@ def test_a_sku_that_moved_from_another_product_is_deleted_there_and_created_here
     """Klaviyo cannot move a variant."""
     world = WriteWorld()
     put(world, "moved", of="p2")
-    world.send(product("moved", "new"))
+    world.send(product("moved"))
     assert world.catalog("variant")["moved"].item is world.catalog("item")["p1"]
     assert world.requests()[-3:] == [f"{LIST} 200", f"DELETE {VARIANT}/moved 204", f"POST {VARIANT} 201"]
 
@@ -309,7 +544,7 @@ def test_a_known_variant_that_vanished_is_created() -> None:
     world = WriteWorld()
     put(world, "s1")
     world.transport.once_after("GET", lambda: world.vanish("variant", "s1"))
-    world.send(product("s1"))
+    world.send(PutProduct(item(), (variant("s1", title="Renamed"),)))
     assert world.requests()[-2:] == [f"PATCH {VARIANT}/s1 404", f"POST {VARIANT} 201"]
 
 
@@ -491,6 +726,46 @@ def test_the_item_stays_while_one_of_its_variants_could_not_be_deleted() -> None
     with pytest.raises(HostDown):
         world.send(RemoveProduct("p1"))
     assert "p1" in world.catalog("item")
+
+
+def test_the_skus_that_were_deleted_are_named() -> None:
+    """They may have moved to another product meanwhile, which has to be looked at then; those taken over are ours."""
+    world = WriteWorld()
+    put(world, "extra", "s1")
+    put(world, "moved", of="p2")
+    deleted: list[str] = []
+    world.send(product("s1", "moved"), deleted_skus=deleted)
+    assert deleted == ["extra"]
+    world.send(RemoveProduct("p1", hide=True), deleted_skus=deleted)
+    assert deleted == ["extra"]
+    world.send(RemoveProduct("p1"), deleted_skus=deleted)
+    assert sorted(deleted) == ["extra", "moved", "s1"]
+
+
+def test_the_skus_that_were_deleted_are_named_also_when_the_write_fails() -> None:
+    """The next delivery does not find them under the item any more."""
+    world = WriteWorld()
+    put(world, "extra", "s1")
+    world.fault(kind="status", method="PATCH", path=f"/api/{VARIANT}", status=500)
+    deleted: list[str] = []
+    with pytest.raises(HostDown):
+        world.send(PutProduct(item(), (variant("s1", title="Renamed"),)), deleted_skus=deleted)
+    assert deleted == ["extra"]
+    world.fault(kind="status", method="DELETE", path=f"/api/{ITEM}", status=500)
+    with pytest.raises(HostDown):
+        world.send(RemoveProduct("p1"), deleted_skus=deleted)
+    assert deleted == ["extra", "s1"]
+
+
+def test_a_sku_whose_deletion_was_lost_on_the_way_is_named() -> None:
+    """The second try finds it gone, and the first one was ours."""
+    world = WriteWorld()
+    put(world, "s1")
+    world.fault(kind="lost", method="DELETE", path=f"/api/{VARIANT}", first=1)
+    deleted: list[str] = []
+    world.send(RemoveProduct("p1"), deleted_skus=deleted)
+    assert f"DELETE {VARIANT}/s1 404" in world.requests()
+    assert deleted == ["s1"]
 
 
 # Stock

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -118,6 +119,28 @@ def test_the_payload_comes_out_of_every_envelope_as_it_was_written(name: str, ba
     enveloped = notification_body(headers, wrapped(envelopes, PAYLOAD), bare=bare)
     assert enveloped == Enveloped(PAYLOAD, message_id)
     assert notification_of(PAYLOAD).resource_id == "c-1"
+
+
+def test_base64_whose_slashes_are_escaped_is_the_same() -> None:
+    """As some senders write JSON."""
+    body = wrapped([pubsub], b'"\xff\xfe\xfd"' + PAYLOAD).replace(b"/", b"\\/")
+    assert b"\\/" in body
+    assert pushed_message({}, body).data == b'"\xff\xfe\xfd"' + PAYLOAD
+
+
+@pytest.mark.parametrize("envelopes", [[pubsub], [event_in_base64], [event, pubsub]])
+def test_a_large_payload_is_copied_once_to_be_opened(envelopes: list[Envelope]) -> None:
+    """Twelve of nine megabytes have come at once."""
+    filled = PAYLOAD.replace(b"Zo", "Zo\N{GRINNING FACE}".encode() + b"x" * 5_000_000)
+    body = wrapped(envelopes, filled)
+    tracemalloc.start()
+    try:
+        enveloped = notification_body(STRUCTURED if envelopes[0] is not pubsub else JSON, body, bare=False)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert enveloped.payload == filled
+    assert peak_bytes < 1.2 * len(filled)
 
 
 def test_a_bare_payload_is_accepted_only_by_that_setting() -> None:
@@ -270,14 +293,14 @@ def test_whatever_is_pushed_to_the_import_is_a_message_or_malformed(headers: dic
 
 @pytest.mark.parametrize("envelopes", [[pubsub], [event], [pubsub, event], [sns]], ids=["push", "event", "event in push", "sns"])
 def test_five_megabytes_are_opened_in_a_fraction_of_the_deadline(envelopes: list[Envelope]) -> None:
-    """An order of thousands of lines; the limit is generous, since nothing that is built twice keeps it."""
+    """An order of thousands of lines; of the processor's time, which no other process takes."""
     lines = [{"id": f"line-{number}", "name": {"en": "A thing"}, "price": {"centAmount": number}} for number in range(80_000)]
     payload = PAYLOAD[:-1] + b', "order": ' + json.dumps({"lineItems": lines}).encode() + b"}"
     body = wrapped(envelopes, payload)
     assert len(payload) > 5_000_000
     took_s = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         assert notification_body(JSON, body, bare=False).payload == payload
-        took_s.append(time.perf_counter() - began)
-    assert min(took_s) < 0.25
+        took_s.append(time.process_time() - began)
+    assert min(took_s) < 0.5

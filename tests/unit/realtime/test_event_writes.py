@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
 from write_world import StepTime, WriteWorld, customer, event
 
-from shared.errors import AuthError, Host, HostDown, Interrupted, PermanentError, TransientError
+from shared.errors import AuthError, Host, HostDown, Interrupted, PermanentError, RateLimited, TransientError
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.verdicts import Refusal, Refused
 from shared.mapping.result import Adjustment
+from shared.realtime.event_writes import EventMemory
 from shared.realtime.sending import WriteResult, send
 from shared.realtime.together import THREADS_MOST, results, together
 from shared.realtime.writes import SendEvents
@@ -158,7 +162,134 @@ def test_the_worst_error_is_raised_and_results_keep_their_order() -> None:
         with pytest.raises(type(worst)) as caught:
             results([1, *errors])
         assert caught.value is worst
-    assert results(together([lambda n=n: n for n in range(100)])) == list(range(100))
+    assert results(together([lambda n=n: n for n in range(100)], StepTime().budget())) == list(range(100))
+
+
+def test_once_the_quota_is_used_up_no_other_call_begins() -> None:
+    """Nothing is encoded in vain; all that did not begin have the same error."""
+    used_up, begun = RateLimited("later"), []
+
+    def call(number: int) -> int:
+        begun.append(number)
+        if number == 2:
+            raise used_up
+        return number
+
+    assert together([partial(call, n) for n in range(5)], StepTime().budget(), threads=1) == [0, 1, *[used_up] * 3]
+    assert begun == [0, 1, 2]
+
+
+def test_once_the_time_is_over_no_other_call_begins() -> None:
+    """An answer within the deadline is worth more than a request that nobody waits for."""
+    time, begun = StepTime(), []
+
+    def call(number: int) -> int:
+        begun.append(number)
+        time.sleep(4.0)
+        return number
+
+    outcomes = together([partial(call, n) for n in range(5)], time.budget(6.0), threads=1)
+    assert (outcomes[:2], {type(outcome) for outcome in outcomes[2:]}) == ([0, 1], {Interrupted})
+    assert begun == [0, 1]
+
+
+def test_no_other_event_is_attempted_once_the_quota_is_used_up() -> None:
+    """The rest comes with the next delivery."""
+    world = WriteWorld()
+    world.fault(kind="status", path="/api/events", status=429, retry_after="60")
+    with pytest.raises(RateLimited):
+        world.send(SendEvents(tuple(event(f"e-{n}") for n in range(50))), seconds=8.5)
+    assert world.requests() == ["POST events 429"]
+
+
+# What is not sent again
+
+
+def test_an_order_that_exceeds_the_quota_is_done_after_some_deliveries() -> None:
+    """Each delivery goes on where the last one ended: no event is sent twice."""
+    world = WriteWorld(rate_share=0.1)
+    write = SendEvents(tuple(event(f"e-{n}") for n in range(600)))
+    assert world.deliveries(write) > 1
+    assert world.requests() == ["POST events 202"] * 600
+    assert len(world.events()) == 600
+
+
+def test_an_order_whose_events_are_all_refused_comes_to_a_verdict_too() -> None:
+    """Also with a small quota: what was refused for good is not tried again at each delivery."""
+    world = WriteWorld(rate_share=0.1)
+    write = SendEvents(tuple(event(f"e-{n}", **REFUSED) for n in range(600)))
+    with pytest.raises(PermanentError) as caught:
+        world.deliveries(write)
+    assert (caught.value.reason, caught.value.pointer) == ("invalid", "/data/attributes/time")
+    assert world.requests() == ["POST events 400"] * 600
+
+
+def test_after_a_failure_only_what_is_not_settled_is_sent_again() -> None:
+    """What had to be left out of a settled one is still told in the end."""
+    world = WriteWorld(unsupported_phone_prefixes=("+49",))
+    guest = ProfileAttributes(email="guest@example.com", phone_number="+4930123456")
+    world.fault(kind="status", path="/api/events", skip=2, first=3, status=500)  # all three tries of the second
+    write = SendEvents((event("a", profile=guest), event("b")))
+    with pytest.raises(HostDown):
+        world.send(write)
+    world.forget()
+    assert world.send(write) == WriteResult((Adjustment.PHONE_REFUSED,))
+    assert [seen.body["data"]["attributes"]["unique_id"] for seen in world.transport.seen] == ["b"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_nothing_is_remembered_of_a_message_that_is_done(refused: bool) -> None:
+    """A replay of its dead letter sends all of it; so does whoever sends it on purpose."""
+    world = WriteWorld()
+    write = SendEvents((event("a"), event("b", **(REFUSED if refused else {}))))
+    world.fault(kind="status", path="/api/events", skip=1, first=3, status=500)
+    with pytest.raises(HostDown):
+        world.send(write)
+    for expected in (1, 2):
+        world.forget()
+        try:
+            world.send(write)
+        except PermanentError:
+            assert refused
+        assert len(world.requests()) == expected
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"metric": "Ordered Product"},
+        {"profile": customer(2)},
+        {"profile": customer(1, email="other@example.com")},
+        {"profile": customer(1, phone_number="+12125550123")},
+    ],
+    ids=str,
+)
+def test_an_event_is_known_by_its_metric_its_id_and_its_person(different: dict[str, Any]) -> None:
+    """As Klaviyo tells them apart: the order may have got another customer between two deliveries."""
+    world = WriteWorld()
+    world.fault(kind="status", path="/api/events", skip=1, first=3, status=500)
+    with pytest.raises(HostDown):
+        world.send(SendEvents((event("a"), event("b"))))
+    world.forget()
+    world.send(SendEvents((event("a", **different),)))
+    assert world.requests() == ["POST events 202"]
+
+
+def test_the_memory_is_bounded_and_forgets_in_time() -> None:
+    """It holds no address and no body, and of an error only what it says."""
+    time = StepTime()
+    memory = EventMemory(most=2, ttl_s=60.0, monotonic=time.monotonic)
+    with pytest.raises(Refused) as raised:
+        results([Refused((Refusal("invalid", "/data/attributes/time"),), status=400)])
+    memory.keep({b"a": None, b"b": raised.value, b"c": Adjustment.PHONE_REFUSED})
+    known = memory.settled([b"a", b"b", b"c"])
+    assert (known.keys(), known[b"c"]) == ({b"b", b"c"}, Adjustment.PHONE_REFUSED)
+    lasting = known[b"b"]
+    assert isinstance(lasting, PermanentError)
+    assert (lasting.reason, lasting.status, lasting.pointer) == ("invalid", 400, "/data/attributes/time")
+    assert lasting.__traceback__ is None
+    time.sleep(60.0)
+    assert memory.settled([b"b", b"c"]) == {}
 
 
 def test_a_bug_is_not_swallowed() -> None:
@@ -168,4 +299,4 @@ def test_a_bug_is_not_swallowed() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        together([lambda: 1, broken, lambda: 2])
+        together([lambda: 1, broken, lambda: 2], StepTime().budget())

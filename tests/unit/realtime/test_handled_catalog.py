@@ -50,7 +50,7 @@ def test_it_is_taken_back_also_when_the_write_fails_in_the_end(handled: HandledW
 
     def then() -> None:
         deletion(handled, shoes, product)
-        handled.klaviyo.fault(kind="status", method="POST", path=f"/api/{ITEMS}", status=400, first=1)
+        handled.klaviyo.fault(kind="status", method="POST", path=f"/api/{ITEMS}", status=400)
 
     handled.meanwhile.before(f"POST /api/{CATEGORIES}", then)
     assert handled.deliver(product)[0].outcome is Outcome.DEAD_LETTERED
@@ -84,6 +84,15 @@ def test_a_category_that_vanishes_while_it_is_created_is_gone_in_the_end(handled
     """Its own notification came first, and found nothing."""
     shoes = handled.category("Shoes")
     handled.meanwhile.before(f"POST /api/{CATEGORIES}", lambda: deletion(handled, shoes))
+    handled.done(shoes)
+    assert handled.names() == {}
+
+
+def test_a_category_that_is_deleted_between_two_answers_about_it_is_no_dead_letter(handled: HandledWorld) -> None:
+    """Its notification came twice: the creation finds it there, the renaming finds it gone."""
+    shoes = handled.category("Shoes")
+    handled.done(shoes)
+    handled.meanwhile.before(f"PATCH /api/{CATEGORIES}", lambda: deletion(handled, shoes))
     handled.done(shoes)
     assert handled.names() == {}
 

@@ -14,6 +14,7 @@ from shared.klaviyo.requests import Request
 from shared.realtime.preferred import Known, preferred_requests
 from shared.realtime.writes import (
     PutCategories,
+    PutProduct,
     RemoveCategory,
     RemoveProduct,
     RemoveProfile,
@@ -53,7 +54,17 @@ def shown(request: Request[Any]) -> str:
         (
             product("s1", "s2"),
             Known(item=True, variants=("s1", "extra")),
-            ["PATCH catalog-items/p1", "PATCH catalog-variants/s1", "POST catalog-variants", "DELETE catalog-variants/extra"],
+            ["PATCH catalog-items/p1", "POST catalog-variants", "PATCH catalog-variants/s1", "DELETE catalog-variants/extra"],
+        ),
+        (
+            product("s1", "s2", "s3"),
+            Known(item=True, variants=("s1", "s2"), settled={"s1"}),
+            ["PATCH catalog-items/p1", "POST catalog-variants", "PATCH catalog-variants/s2"],
+        ),
+        (
+            RemoveProduct("p1", hide=True),
+            Known(variants=("s1", "hidden"), settled={"hidden"}),
+            ["PATCH catalog-variants/s1", "PATCH catalog-items/p1"],
         ),
         (RemoveProduct("p1"), Known(), ["DELETE catalog-items/p1"]),
         (RemoveProduct("p1"), Known(variants=("s1",)), ["DELETE catalog-variants/s1", "DELETE catalog-items/p1"]),
@@ -85,7 +96,8 @@ def test_what_is_sent_is_what_is_shown(write: Write) -> None:
     world.send(product("s1", "extra", categories=("c1",)))
     world.forget()
     world.send(write)
-    known = Known(item=True, variants=("s1", "extra"), categories={"c1": "Category c1"})
+    settled = {"s1"} if isinstance(write, PutProduct) else ()
+    known = Known(item=True, variants=("s1", "extra"), categories={"c1": "Category c1"}, settled=settled)
     expected = [(r.endpoint.method, r.path, _decoded(r.body)) for r in preferred_requests(write, known)]
     sent = [(seen.method, seen.path, seen.body) for seen in world.transport.seen if seen.method != "GET"]
     assert sorted(sent, key=str) == sorted(expected, key=str)

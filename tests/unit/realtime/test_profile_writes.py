@@ -27,6 +27,15 @@ def test_a_new_customer_is_created_and_a_known_one_updated() -> None:
     assert world.profile("customer-1").changes == 1
 
 
+def test_a_customer_whose_first_answer_was_lost_may_be_new() -> None:
+    """Klaviyo's 200 to the second attempt says nothing: whoever was erased meanwhile must not stay (mapping.md "Profiles")."""
+    world = WriteWorld()
+    world.fault(kind="lost", path="/api/profile-import", first=1)
+    assert world.send(UpsertProfile(customer(1))) == WriteResult(created=True)
+    assert world.requests()[-1] == f"{UPSERT} 200"
+    assert world.account.profiles.count == 1
+
+
 def test_a_changed_email_is_an_update_of_the_same_profile() -> None:
     """The external id stays."""
     world = WriteWorld()

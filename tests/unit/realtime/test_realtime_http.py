@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from shared.access import InvalidToken
+from shared.access import InvalidToken, VerifyIdToken
 from shared.errors import TransientError
-from shared.http import ApiRequest
-from shared.realtime.app import RealtimeApp
-from shared.realtime.http import answer, answer_to
+from shared.http import ApiRequest, ApiResponse, BodyLost
+from shared.realtime.app import LARGE_AT_ONCE, RealtimeApp
+from shared.realtime.http import LARGE_BYTES, answer, answer_to
 from shared.realtime.verdict import Outcome, Verdict
 from shared.realtime.wiring import open_realtime_app
 from shared.settings import load
 
 TEST_NOTIFICATION = b'{"notificationType": "ResourceCreated", "resource": {"typeId": "subscription", "id": "s-1"}}'
+CUSTOMER_UPDATED = b'{"notificationType": "ResourceUpdated", "resource": {"typeId": "customer", "id": "c-1"}}'
 PUSH = {"PUSH_SERVICE_ACCOUNT": "push@cloud.example.com", "PUSH_AUDIENCE": "https://sync.example.com"}
 NO_APP = cast(RealtimeApp, None)
 
@@ -35,6 +40,11 @@ def app_of(folder: Path, **more: str) -> RealtimeApp:
         "SKIP_BASE64_DECODE": "true",
     }
     return open_realtime_app(load({**environ, **more}))
+
+
+def answered(app: RealtimeApp, call: ApiRequest, verify: VerifyIdToken | None = None) -> ApiResponse:
+    """The answer to a call whose body is there at once."""
+    return answer(app, call, lambda: call.body, verify)
 
 
 @pytest.mark.parametrize(
@@ -62,29 +72,29 @@ def test_every_outcome_but_one_acknowledges() -> None:
 @pytest.mark.parametrize("path", ["/health", "/health/"])
 def test_health_touches_nothing(path: str) -> None:
     """Not even the wired parts."""
-    response = answer(NO_APP, ApiRequest("GET", path))
+    response = answered(NO_APP, ApiRequest("GET", path))
     assert (response.status, response.body) == (200, b'{"status":"ok"}')
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("HEAD", "/health"), ("PUT", "/"), ("DELETE", "/"), ("OPTIONS", "/")])
 def test_other_methods_are_not_for_notifications(method: str, path: str) -> None:
     """The answer says what is."""
-    response = answer(NO_APP, ApiRequest(method, path))
+    response = answered(NO_APP, ApiRequest(method, path))
     assert (response.status, response.headers) == (405, {"Allow": "POST"})
 
 
 @pytest.mark.parametrize("path", ["/", "/projects/p/topics/t", "/health"])
 def test_a_notification_may_be_posted_to_any_path(path: str, tmp_path: Path) -> None:
     """Some senders append a path of their own."""
-    assert answer(app_of(tmp_path), ApiRequest("POST", path, body=TEST_NOTIFICATION)).status == 204
+    assert answered(app_of(tmp_path), ApiRequest("POST", path, body=TEST_NOTIFICATION)).status == 204
 
 
 def test_a_caller_who_must_not_call_learns_why(tmp_path: Path) -> None:
     """403 for a foreign host on loopback, 401 without a token where one is needed."""
     foreign = ApiRequest("POST", "/", {"host": "sync.example.com"}, body=TEST_NOTIFICATION)
-    assert answer(app_of(tmp_path), foreign).status == 403
-    assert answer(app_of(tmp_path, **PUSH), ApiRequest("POST", "/", body=TEST_NOTIFICATION)).status == 401
-    assert answer(app_of(tmp_path, K_SERVICE="realtime-event"), foreign).status == 204
+    assert answered(app_of(tmp_path), foreign).status == 403
+    assert answered(app_of(tmp_path, **PUSH), ApiRequest("POST", "/", body=TEST_NOTIFICATION)).status == 401
+    assert answered(app_of(tmp_path, K_SERVICE="realtime-event"), foreign).status == 204
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,7 @@ def test_a_token_that_cannot_be_checked_brings_the_delivery_back(error: Exceptio
         raise error
 
     call = ApiRequest("POST", "/", {"authorization": "Bearer someone@example.com"}, body=TEST_NOTIFICATION)
-    response = answer(app_of(tmp_path, **PUSH), call, verify)
+    response = answered(app_of(tmp_path, **PUSH), call, verify)
     assert response.status == status
     assert b"someone" not in response.body
 
@@ -109,8 +119,98 @@ def test_an_unexpected_error_is_logged_without_what_was_sent(tmp_path: Path, cap
     def verify(token: str) -> Mapping[str, Any]:
         raise RuntimeError(token)
 
-    answer(app_of(tmp_path, **PUSH), ApiRequest("POST", "/", {"authorization": "Bearer someone"}), verify)
+    answered(app_of(tmp_path, **PUSH), ApiRequest("POST", "/", {"authorization": "Bearer someone"}), verify)
     written = capsys.readouterr().err
     assert "delivery failed inside" in written
     assert "RuntimeError" in written
     assert "someone" not in written
+
+
+def test_nothing_of_a_body_is_read_for_a_caller_who_must_not_call(tmp_path: Path) -> None:
+    """A stranger costs no memory."""
+    call = ApiRequest("POST", "/", {"authorization": "Bearer x", "content-length": "14000000"})
+    assert answer(app_of(tmp_path, **PUSH), call, unread, refuse).status == 401
+
+
+def unread() -> bytes:
+    raise AssertionError("the body is not wanted")
+
+
+def refuse(_token: str) -> Mapping[str, Any]:
+    raise InvalidToken("not genuine")
+
+
+def test_a_delivery_that_does_not_arrive_whole_is_no_poison(tmp_path: Path) -> None:
+    """Whoever sent it has hung up, and sends it again."""
+
+    def lose() -> bytes:
+        raise BodyLost
+
+    response = answer(app_of(tmp_path), ApiRequest("POST", "/"), lose)
+    assert (response.status, response.body) == (503, b'{"outcome":"redeliver","reason":"body_lost"}')
+
+
+def test_the_time_of_a_delivery_begins_before_its_caller_is_checked(tmp_path: Path) -> None:
+    """Whatever the check and the body have taken is not there for the work; then it comes again."""
+
+    def verify(_token: str) -> Mapping[str, Any]:
+        time.sleep(0.2)
+        account = {"email": PUSH["PUSH_SERVICE_ACCOUNT"], "email_verified": True}
+        return {"iss": "accounts.google.com", "aud": PUSH["PUSH_AUDIENCE"], **account}
+
+    app = app_of(tmp_path, **PUSH, REALTIME_DEADLINE_S="0.2")
+    headers = {"authorization": "Bearer x", "content-length": str(len(CUSTOMER_UPDATED))}
+    response = answered(app, ApiRequest("POST", "/", headers, body=CUSTOMER_UPDATED), verify)
+    assert (response.status, json.loads(response.body)["reason"]) == (503, "deadline")
+
+
+class Crowd:
+    """Large deliveries on their way, each in a thread; `arrive` lets the bodies of all of them come."""
+
+    def __init__(self, app: RealtimeApp, count: int) -> None:
+        self._reading, self._arrived = threading.Semaphore(0), threading.Event()
+        self.peak, self._now, self._lock = 0, 0, threading.Lock()
+        self._threads = ThreadPoolExecutor(count)
+        call = ApiRequest("POST", "/", {"content-length": str(LARGE_BYTES)})
+        self.answers = [self._threads.submit(answer, app, call, self._read) for _ in range(count)]
+
+    def _read(self) -> bytes:
+        with self._lock:
+            self._now += 1
+            self.peak = max(self.peak, self._now)
+        self._reading.release()
+        assert self._arrived.wait(30)
+        with self._lock:
+            self._now -= 1
+        return TEST_NOTIFICATION
+
+    def wait_for(self, count: int) -> None:
+        for _ in range(count):
+            assert self._reading.acquire(timeout=30)
+
+    def arrive(self) -> list[int]:
+        self._arrived.set()
+        return [answer.result(30).status for answer in self.answers]
+
+
+def test_only_a_few_large_deliveries_are_read_at_a_time(tmp_path: Path) -> None:
+    """All are answered in the end; a small one need not wait for them."""
+    app = app_of(tmp_path, REALTIME_DEADLINE_S="30")
+    crowd = Crowd(app, 3 * LARGE_AT_ONCE)
+    crowd.wait_for(LARGE_AT_ONCE)
+    small = ApiRequest("POST", "/", {"content-length": str(len(TEST_NOTIFICATION))}, body=TEST_NOTIFICATION)
+    assert answered(app, small).status == 204
+    assert crowd.arrive() == [204] * 3 * LARGE_AT_ONCE
+    assert crowd.peak == LARGE_AT_ONCE
+
+
+@pytest.mark.parametrize("headers", [{"content-length": str(LARGE_BYTES)}, {}, {"content-length": "many"}])
+def test_a_large_delivery_that_finds_no_place_in_its_time_comes_again(headers: dict[str, str], tmp_path: Path) -> None:
+    """So does one that does not say how large it is; neither is read."""
+    app = app_of(tmp_path, REALTIME_DEADLINE_S="30")
+    crowd = Crowd(app, LARGE_AT_ONCE)
+    crowd.wait_for(LARGE_AT_ONCE)
+    hurried = replace(app_of(tmp_path, REALTIME_DEADLINE_S="0.3"), large=app.large)
+    response = answer(hurried, ApiRequest("POST", "/", headers), unread)
+    assert (response.status, response.body) == (503, b'{"outcome":"redeliver","reason":"crowded"}')
+    crowd.arrive()

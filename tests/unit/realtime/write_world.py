@@ -15,11 +15,13 @@ import msgspec
 from sandbox.faults import FaultRule
 from sandbox.klaviyo import KlaviyoSandboxSettings, create_app
 from shared.budget import Budget
+from shared.errors import Interrupted, RateLimited
 from shared.klaviyo.catalog import CatalogCategory, CatalogItem, CatalogStock, CatalogVariant, InventoryPolicy, compound_id
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.events import Event
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.realtime.event_writes import EventMemory
 from shared.realtime.sending import WriteResult, send
 from shared.realtime.writes import PutProduct, Write
 
@@ -90,15 +92,16 @@ class Recording(httpx.BaseTransport):
 
 
 class WriteWorld:
-    """A simulated Klaviyo, a client of ours, and what the one did to the other."""
+    """A simulated Klaviyo, a client of ours with a share of its quota, and what the one did to the other."""
 
-    def __init__(self, **chosen: Any) -> None:
+    def __init__(self, *, rate_share: float = 1.0, **chosen: Any) -> None:
         self.time = StepTime()
         self.app = create_app(KlaviyoSandboxSettings(**chosen), clock=self.time.monotonic, sleep=self._sleep)
         self.account = self.app.state.account
         self.transport = Recording(self.app)
         http = httpx.Client(transport=self.transport, base_url="http://klaviyo.test")
-        limiter = Limiter(monotonic=self.time.monotonic)
+        limiter = Limiter(rate_share=rate_share, monotonic=self.time.monotonic)
+        self.memory = EventMemory(monotonic=self.time.monotonic)
         self.client = KlaviyoClient(http, "pk_sandbox", limiter, attempts=3, rng=lambda: 0.0)
 
     async def _sleep(self, seconds: float) -> None:
@@ -111,9 +114,28 @@ class WriteWorld:
         deduplicate: bool = False,
         seconds: float = 10_000.0,
         created_categories: list[str] | None = None,
+        deleted_skus: list[str] | None = None,
     ) -> WriteResult:
-        budget = self.time.budget(seconds)
-        return send(write, self.client, budget, deduplicate=deduplicate, created_categories=created_categories)
+        return send(
+            write,
+            self.client,
+            self.time.budget(seconds),
+            deduplicate=deduplicate,
+            memory=self.memory,
+            created_categories=created_categories,
+            deleted_skus=deleted_skus,
+        )
+
+    def deliveries(self, write: Write, most: int = 60) -> int:
+        """How many deliveries of the usual length a write takes, of which all but the last end with a used up quota."""
+        for number in range(1, most + 1):
+            try:
+                self.send(write, seconds=8.5)
+            except (RateLimited, Interrupted):
+                self.time.sleep(10.0)
+            else:
+                return number
+        raise AssertionError("it is never done")
 
     def fault(self, **rule: Any) -> None:
         self.account.faults.add(FaultRule(**rule))

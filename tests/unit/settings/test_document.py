@@ -7,6 +7,7 @@ import pytest
 from vendor_contracts import needs_vendor_contract, vendor_contract
 
 from shared.errors import Problem
+from shared.realtime.registry import ROUTES
 from shared.settings.document import SyncDocument
 from shared.settings.document_check import PROCESSOR_NAMES, check_document
 from shared.settings.nearest import nearest
@@ -252,3 +253,32 @@ def test_every_key_of_the_document_has_a_meaning_for_people() -> None:
 def test_the_nearest_name_is_found_regardless_of_case(name: str, meant: str | None) -> None:
     """Nothing is suggested for what resembles nothing."""
     assert nearest(name, ["metrics", "properties"], cutoff=0.6) == meant
+
+
+@pytest.mark.parametrize(
+    ("path", "types"),
+    [
+        ("product.messages.deleted", ["ResourceUpdated"]),
+        ("product.messages.published", ["ResourceDeleted"]),
+        ("category.messages.created", ["CategoryCreated", "ResourceUpdated"]),
+    ],
+)
+def test_changes_are_no_messages(path: str, types: list[str]) -> None:
+    """A list of messages that named changes would, at its worst, delete a product at each of its updates."""
+    section, _, name = path.split(".")
+    _, problems = check_document({section: {"messages": {name: types}}})
+    assert [problem.field for problem in problems] == [f"{path}[{len(types) - 1}]"]
+
+
+def test_a_deleted_product_may_be_left_alone_or_not() -> None:
+    """The one change that the document chooses about."""
+    for types in ([], ["ProductUnpublished"], ["ProductUnpublished", "ResourceDeleted"]):
+        document, problems = check_document({"product": {"messages": {"deleted": types}}})
+        assert (document.product.messages.deleted, problems) == (types, [])
+
+
+def test_every_kind_of_notification_can_be_disabled_by_its_name() -> None:
+    """Names that look like slips of others are refused, so those of the registry must be known here."""
+    names = [route.name for route in ROUTES]
+    document, problems = check_document({"disabledEvents": names})
+    assert (document.disabledEvents, problems) == (names, [])
