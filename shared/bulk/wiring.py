@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from shared import logs
 from shared.bulk.app import ImportApp
-from shared.commercetools.client import open_commercetools
+from shared.commercetools.client import open_project
 from shared.commercetools.lock import ImportLock
 from shared.errors import ConfigError, Problem
 from shared.klaviyo.client import open_klaviyo
@@ -29,15 +29,7 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
     settings = settings or load()
     _refuse_missing_backends(settings)
     database = Database(settings.state.state_path)
-    commercetools = open_commercetools(
-        api_url=settings.commercetools.api_url,
-        auth_url=settings.commercetools.auth_url,
-        project_id=settings.commercetools.project_id,
-        client_id=settings.commercetools.client_id,
-        secret=settings.commercetools.client_secret.reveal(),
-        scopes=settings.commercetools.scopes,
-        user_agent=USER_AGENT,
-    )
+    commercetools = open_project(settings.commercetools)
     klaviyo = open_klaviyo(
         base_url=settings.klaviyo.api_url,
         api_key=settings.klaviyo.auth_key.reveal(),

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from shared.budget import budget_of
-from shared.commercetools.client import open_commercetools
+from shared.commercetools.client import open_project
 from shared.commercetools.dead_letters import CustomObjectDeadLetters
 from shared.commercetools.verdict import Forbidden
 from shared.dead_letters import MOST, DeadLetter, DeadLetters
@@ -16,7 +16,6 @@ from shared.realtime.notification import Notification
 from shared.realtime.replay import notification_of_letter
 from shared.realtime.verdict import Outcome, Verdict
 from shared.settings import Settings
-from shared.version import USER_AGENT
 
 BUDGET_S = 60.0
 """How long a store may take for one question."""
@@ -101,17 +100,8 @@ class Stores:
 @contextmanager
 def stores_of(settings: Settings) -> Iterator[Stores]:
     """The state file, when it exists, and the custom objects of the merchant's project. Raises `ConfigError`."""
-    project = settings.commercetools
     with ExitStack() as closing:
-        client = open_commercetools(
-            api_url=project.api_url,
-            auth_url=project.auth_url,
-            project_id=project.project_id,
-            client_id=project.client_id,
-            secret=project.client_secret.reveal(),
-            scopes=project.scopes,
-            user_agent=USER_AGENT,
-        )
+        client = open_project(settings.commercetools)
         closing.callback(client.close)
         stores = [Store(COMMERCETOOLS, CustomObjectDeadLetters(client))]
         if settings.state.state_path.is_file():

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.budget import Budget
-from shared.commercetools.client import open_commercetools
+from shared.commercetools.client import open_project
 from shared.commercetools.lock import Free, Held, ImportLock, LockState
 from shared.errors import SyncError
 from shared.settings import Settings
-from shared.version import USER_AGENT
 
 BUDGET_S = 60.0
 
@@ -22,18 +21,7 @@ class StillAlive(SyncError):
 
 def import_lock(settings: Settings) -> ImportLock:
     """The locks of the project that the settings name."""
-    project = settings.commercetools
-    return ImportLock(
-        open_commercetools(
-            api_url=project.api_url,
-            auth_url=project.auth_url,
-            project_id=project.project_id,
-            client_id=project.client_id,
-            secret=project.client_secret.reveal(),
-            scopes=project.scopes,
-            user_agent=USER_AGENT,
-        )
-    )
+    return ImportLock(open_project(settings.commercetools))
 
 
 def unlock(lock: ImportLock, kind: str, confirm: Confirm, budget: Budget, *, force: bool) -> str:

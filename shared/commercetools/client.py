@@ -23,9 +23,10 @@ from shared.errors import Host, HostDown, TransientError
 from shared.outbound import http_client
 from shared.outcomes import PathKind
 from shared.retrying import call_with_retries, retry_after_s, retry_reason
+from shared.settings.model import CommercetoolsSettings
 from shared.version import USER_AGENT
 
-__all__ = ["CommercetoolsClient", "Forbidden", "Params", "VersionConflict", "open_commercetools"]
+__all__ = ["CommercetoolsClient", "Forbidden", "Params", "VersionConflict", "open_commercetools", "open_project"]
 
 Params = Sequence[tuple[str, str]]
 
@@ -264,3 +265,15 @@ def open_commercetools(
 
     tokens = TokenSource(http(auth_url), client_id, secret, scopes)
     return CommercetoolsClient(http(api_url), project_id, tokens, gate=gate, attempts=attempts)
+
+
+def open_project(project: CommercetoolsSettings) -> CommercetoolsClient:
+    """A client of the project that the settings name, as `open_commercetools`."""
+    return open_commercetools(
+        api_url=project.api_url,
+        auth_url=project.auth_url,
+        project_id=project.project_id,
+        client_id=project.client_id,
+        secret=project.client_secret.reveal(),
+        scopes=project.scopes,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from shared import logs
-from shared.commercetools.client import CommercetoolsClient, open_commercetools
+from shared.commercetools.client import CommercetoolsClient, open_project
 from shared.commercetools.dead_letters import CustomObjectDeadLetters
 from shared.dead_letters import DeadLetters
 from shared.errors import ConfigError
@@ -22,15 +22,7 @@ _log = logs.get(__name__)
 def open_realtime_app(settings: Settings | None = None) -> RealtimeApp:
     """The wired realtime side of this process; sends and opens nothing yet. Raises `ConfigError` with every problem."""
     settings = settings or load()
-    commercetools = open_commercetools(
-        api_url=settings.commercetools.api_url,
-        auth_url=settings.commercetools.auth_url,
-        project_id=settings.commercetools.project_id,
-        client_id=settings.commercetools.client_id,
-        secret=settings.commercetools.client_secret.reveal(),
-        scopes=settings.commercetools.scopes,
-        user_agent=USER_AGENT,
-    )
+    commercetools = open_project(settings.commercetools)
     klaviyo = open_klaviyo(
         base_url=settings.klaviyo.api_url,
         api_key=settings.klaviyo.auth_key.reveal(),
