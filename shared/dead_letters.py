@@ -8,13 +8,10 @@ from typing import Protocol
 
 import msgspec
 
-from shared import logs
 from shared.budget import Budget
 
 MOST = 5_000
 """Dead letters that are kept; when there are more, the oldest go."""
-
-_log = logs.get(__name__)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,7 +60,9 @@ class DeadLetters(Protocol):
 def say_deleted(count: int) -> None:
     """Say it where the oldest letters went to keep the bound: a replay will never find them."""
     if count:
-        _log.error("dead letters over the bound were deleted", deleted_count=count)
+        from shared import logs  # the command line loads this module for its help, and no logging with it
+
+        logs.get(__name__).error("dead letters over the bound were deleted", deleted_count=count)
 
 
 def letter_id_of(message_type: str, resource_type: str, resource_id: str, reason: str) -> str:

@@ -103,7 +103,7 @@ def test_the_final_state_is_that_of_the_source_whatever_came_when(servers: Sandb
     assert events.counts[REFUNDED] > MESSAGES / 50
     catalog = check_catalog(source, target)
     assert catalog.problems == ()
-    assert min(catalog.items, catalog.variants, catalog.categories) > 10
+    assert min(catalog.items, catalog.variants, catalog.categories) > 3  # the storm deletes most of what it makes
     profiles = check_profiles(source, target, erased=storm.erased)
     assert profiles.problems == ()
     assert profiles.customers > MESSAGES / 50

@@ -23,7 +23,7 @@ NOBODY = {"customers": 0, "categories": 0, "products": 0, "orders": 0}
 def shop(**sizes: int) -> Iterator[Shop]:
     """A shop in a project that has as many resources of the sample as `sizes` say, otherwise nothing."""
     settings = SandboxSettings(sizes={**NOBODY, **sizes})
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_config=None, ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
     try:
