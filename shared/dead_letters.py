@@ -62,7 +62,8 @@ def say_deleted(count: int) -> None:
     if count:
         from shared import logs  # the command line loads this module for its help, and no logging with it
 
-        logs.get(__name__).error("dead letters over the bound were deleted", deleted_count=count)
+        _log = logs.get(__name__)
+        _log.error("dead letters over the bound were deleted", deleted_count=count)
 
 
 def letter_id_of(message_type: str, resource_type: str, resource_id: str, reason: str) -> str:
