@@ -10,7 +10,12 @@ from shared.bulk.ports import Queue, RunStore
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.lock import ImportLock
 from shared.dead_letters import DeadLetters
+from shared.klaviyo.catalog_imports import CatalogImporter
+from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.event_imports import EventImporter
 from shared.klaviyo.profile_imports import ProfileImporter
+from shared.reading.choosing import Chooser
+from shared.reading.lookups import Lookups
 from shared.settings import Settings
 from shared.slots import Slots
 
@@ -20,7 +25,7 @@ class ImportApp:
     """Settings, the ports, the clients and the clock of one process.
 
     `slots` bounds the batches that are worked on at once; `now` gives the time in UTC, `new_id` a name that nobody has
-    used. The clients are shared by all threads.
+    used. The clients are shared by all threads, and so is what `lookups` remembers.
     """
 
     settings: Settings
@@ -30,6 +35,11 @@ class ImportApp:
     dead_letters: DeadLetters
     lock: ImportLock
     commercetools: CommercetoolsClient
+    lookups: Lookups
+    chooser: Chooser
+    klaviyo: KlaviyoClient
     profiles: ProfileImporter
+    events: EventImporter
+    catalog: CatalogImporter
     now: Callable[[], datetime]
     new_id: Callable[[], str]

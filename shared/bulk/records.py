@@ -13,12 +13,24 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """What an import brings over."""
+    """What an import brings over; `ALL` is a chain of one run of each of the others (http-api.md)."""
 
     CUSTOMERS = "customers"
     ORDERS = "orders"
     CATEGORIES = "categories"
     PRODUCTS = "products"
+    ALL = "all"
+
+
+class Feed(StrEnum):
+    """Where the ids of a range come from, when it is no slice of the id space (flows.md "Closing sweep", "Delete all")."""
+
+    CHANGED = "changed"  # resources of the kind, in the order of their last change
+    STOCK = "stock"  # products whose inventory entries changed
+    PRICES = "prices"  # products whose standalone prices changed
+    SENT = "sent"  # what this run has sent and commercetools does not have any more
+    KLAVIYO = "klaviyo"  # what Klaviyo has of the kind: items or categories
+    KLAVIYO_VARIANTS = "klaviyo_variants"  # the variants that Klaviyo has
 
 
 class RunStatus(StrEnum):
@@ -44,7 +56,11 @@ class BatchStatus(StrEnum):
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a run was asked to do. Times are ISO 8601 with offset, as the caller gave them."""
+    """What a run was asked to do. Times are ISO 8601 with offset, as the caller gave them.
+
+    `delete_all`: nothing is imported, but what Klaviyo has of the kind is deleted; with `only_own` only what has the id of a
+    commercetools resource.
+    """
 
     ids: list[str] | None = None
     start_id: str | None = None
@@ -52,11 +68,13 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_before: str | None = None
     modified_after: str | None = None
     dry_run: bool = False
+    delete_all: bool = False
+    only_own: bool = False
     retry_of: str | None = None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One import of one kind.
+    """One import of one kind. `parent` is the chain that it is a link of (`child_id`); a chain itself has no ranges.
 
     `fence` rises by one with every start and take-over of the kind; `revision` rises with every write of this record
     and is the condition of the next one.
@@ -74,6 +92,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished_at: datetime | None = None
     total: int | None = None
     halt_reason: str | None = None
+    parent: str | None = None
     revision: int = 0
 
 
@@ -81,11 +100,16 @@ class IdRange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A slice of what a run covers, planned by one continuation at a time.
 
     A scan covers ids `>= first` and `< until` (None: unbounded); `cursor` is the last id recorded in a batch. For a run
-    over listed ids or over another run's failures, `cursor` is a position in that list. `planned` counts the batches
+    over listed ids or over another run's failures, `cursor` is a position in that list. A range with a `feed` takes the ids
+    that this gives, of what changed at or after `since` (by commercetools' clock) where it asks for changes; its `cursor` is
+    the feed's own. A `closing` range is planned when every batch of the others is settled. `planned` counts the batches
     recorded so far, `published` those whose message is known to be in the queue.
     """
 
     index: int
+    feed: Feed | None = None
+    since: str | None = None
+    closing: bool = False
     first: str = ""
     until: str | None = None
     cursor: str | None = None
@@ -106,7 +130,8 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What became of the items of a batch; `seen == sent + sum(skipped) + sum(failed)`.
 
     `failed_ids` has every failed item, `failed_items` reason and pointer of the first 100, `adjusted` counts what was left
-    out of items that were sent. `examples` are masked requests of a dry run.
+    out of items that were sent. `sent_ids` names what is in Klaviyo's catalog now because of the batch, for the closing
+    sweep. `examples` are masked requests of a dry run.
     """
 
     seen: int = 0
@@ -117,6 +142,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     failed_ids: list[str] = []
     failed_items: list[FailedItem] = []
     job_ids: list[str] = []
+    sent_ids: list[str] = []
     examples: list[dict[str, Any]] = []
 
 
@@ -150,6 +176,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return batch_id(self.range_index, self.number)
 
 
+def child_id(parent: str, kind: Kind) -> str:
+    """The id of a chain's run of one kind: the same whoever starts it, so that it is started once."""
+    return f"{parent}-{kind.value}"
+
+
 def batch_id(range_index: int, number: int) -> str:
     """`003-000017`: the seventeenth batch of range 3."""
     return f"{range_index:03d}-{number:06d}"
@@ -158,6 +189,7 @@ def batch_id(range_index: int, number: int) -> str:
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over the batches of a run, and the run's cursor (http-api.md "Status of a run").
 
+    `open_done`: every range that is not closing is planned to its end, `ranges_done`: the closing ones too.
     `settled_items` counts the items of finished batches; `recent_items` those of batches that finished in the last
     `recent_window_s` seconds, for the rate. `live` counts batches whose lease has not run out.
     """
@@ -167,6 +199,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failed_batches: int = 0
     queued: int = 0
     live: int = 0
+    open_done: bool = False
     ranges_done: bool = False
     settled_items: int = 0
     planned_items: int = 0

@@ -31,6 +31,7 @@ def added(results: Iterable[BatchResult], *, shown: int = SHOWN_FAILURES, with_i
         failed_ids=[item for part in parts for item in part.failed_ids] if with_ids else [],
         failed_items=[item for part in parts for item in part.failed_items][:shown],
         job_ids=[job for part in parts for job in part.job_ids] if with_ids else [],
+        sent_ids=[item for part in parts for item in part.sent_ids] if with_ids else [],
         examples=[example for part in parts for example in part.examples][:EXAMPLES],
     )
 

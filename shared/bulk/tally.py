@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,7 @@ class Tally:
         self._failed_ids: list[str] = []
         self._failed_items: list[FailedItem] = []
         self._job_ids: list[str] = []
+        self._sent_ids: list[str] = []
         self._examples: list[dict[str, Any]] = []
 
     def sent(self, count: int = 1) -> None:
@@ -75,6 +76,10 @@ class Tally:
         """Klaviyo's names for the jobs that carried the items."""
         self._job_ids.extend(job_ids)
 
+    def in_catalog(self, ids: Iterable[str]) -> None:
+        """These are in Klaviyo's catalog now, so the closing sweep looks whether they still should be."""
+        self._sent_ids.extend(ids)
+
     def example(self, request: dict[str, Any]) -> None:
         """A masked request of a dry run; the first few are kept."""
         if len(self._examples) < EXAMPLES:
@@ -91,5 +96,6 @@ class Tally:
             failed_ids=list(self._failed_ids),
             failed_items=list(self._failed_items),
             job_ids=list(self._job_ids),
+            sent_ids=list(self._sent_ids),
             examples=list(self._examples),
         )

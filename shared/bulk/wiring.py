@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from shared import logs
 from shared.bulk.app import ImportApp
-from shared.commercetools.client import open_project
+from shared.commercetools.client import CommercetoolsClient, open_project
 from shared.commercetools.lock import ImportLock
 from shared.errors import ConfigError, Problem
-from shared.klaviyo.client import open_klaviyo
+from shared.klaviyo.catalog_imports import CatalogImporter
+from shared.klaviyo.client import KlaviyoClient, open_klaviyo
+from shared.klaviyo.event_imports import EventImporter
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter
+from shared.reading.choosing import Chooser
+from shared.reading.lookups import Lookups
 from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
 from shared.slots import Slots
 from shared.sqlite.database import Database
@@ -36,7 +41,21 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
         limiter=Limiter(rate_share=settings.klaviyo.rate_share, realtime_headroom=True),
         user_agent=USER_AGENT,
     )
+    return wired(settings, database, commercetools, klaviyo, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
+
+
+def wired(
+    settings: Settings,
+    database: Database,
+    commercetools: CommercetoolsClient,
+    klaviyo: KlaviyoClient,
+    *,
+    now: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> ImportApp:
+    """An import over these clients and this state; `now` and `new_id` as in `ImportApp`."""
     slots = Slots(settings.state.workers)
+    lookups = Lookups(commercetools)
     return ImportApp(
         settings=settings,
         slots=slots,
@@ -45,9 +64,14 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
         dead_letters=SqliteDeadLetters(database),
         lock=ImportLock(commercetools),
         commercetools=commercetools,
+        lookups=lookups,
+        chooser=Chooser(settings.mapping, lookups),
+        klaviyo=klaviyo,
         profiles=ProfileImporter(klaviyo, slots=slots),
-        now=lambda: datetime.now(UTC),
-        new_id=lambda: uuid.uuid4().hex,
+        events=EventImporter(klaviyo),
+        catalog=CatalogImporter(klaviyo, slots=slots, rate_share=settings.klaviyo.rate_share),
+        now=now,
+        new_id=new_id,
     )
 
 

@@ -10,8 +10,8 @@ import msgspec
 from shared import logs
 from shared.budget import Budget, budget_of
 from shared.bulk.app import ImportApp
-from shared.bulk.customers import import_customers
 from shared.bulk.finish import finish_check, stop_run
+from shared.bulk.kinds.customers import import_customers
 from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import NotTaken
 from shared.bulk.publish import publish_work

@@ -11,8 +11,9 @@ from shared.budget import Budget
 from shared.errors import PermanentError
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.profile_requests import patch_profile, upsert_profile
-from shared.klaviyo.profile_rows import Failed, ProfileRow, Sent
+from shared.klaviyo.profile_rows import ProfileRow
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.klaviyo.verdicts import Conflict, names_only_the_phone
 from shared.mapping.result import Adjustment
 

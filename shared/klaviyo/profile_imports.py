@@ -19,12 +19,10 @@ from shared.klaviyo.limits import PROFILE_IMPORT_LIMITS, PackLimits
 from shared.klaviyo.packing import Body, Oversized, pack
 from shared.klaviyo.profile_conflicts import solve
 from shared.klaviyo.profile_rows import (
-    Failed,
     KeptRows,
     KnownOutcomes,
     ProfileImportResult,
     ProfileRow,
-    Sent,
     is_about_identifiers,
     matched_errors,
 )
@@ -36,6 +34,7 @@ from shared.klaviyo.requests import (
     next_cursor,
     start_profile_import,
 )
+from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.klaviyo.verdicts import PHONE_FIELD, Refusal, Refused
 from shared.mapping.result import Adjustment
 from shared.slots import Slots

@@ -14,6 +14,7 @@ import msgspec
 from shared.klaviyo.profile_requests import decode_profile, encode_profile
 from shared.klaviyo.profiles import ProfileAttributes
 from shared.klaviyo.requests import RefusedRow
+from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.klaviyo.verdicts import IDENTIFIER_FIELDS, Refusal, refusal_of
 from shared.mapping.result import Adjustment
 
@@ -78,21 +79,6 @@ class KeptRows:
         if self._encoded is None:
             self._encoded, self._compressed = zlib.decompress(self._compressed).split(b"\n"), b""
         return self._encoded
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Klaviyo has the customer, less what `adjustments` name."""
-
-    adjustments: tuple[Adjustment, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Klaviyo refused the customer: its code, and the pointer as it gave it."""
-
-    reason: str
-    pointer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class SkipReason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     DISABLED = "disabled"
     NOT_CONFIGURED = "not_configured"
+    NOT_PUBLISHED = "not_published"
     NO_IDENTITY = "no_identity"
     NO_TIME = "no_time"
     ORDER_STATE = "order_state"

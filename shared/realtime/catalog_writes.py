@@ -42,8 +42,8 @@ from shared.realtime.preferred import (
     unsettled,
     variant_request,
 )
-from shared.realtime.together import results, together
 from shared.realtime.writes import PutCategories, PutProduct, RemoveProduct, SetStock
+from shared.together import results, together
 
 CATEGORY_ATTEMPTS = 4
 """How often a category is created or renamed in turn, while others delete and create it."""

@@ -18,8 +18,8 @@ from shared.klaviyo.event_requests import create_event
 from shared.klaviyo.events import Event
 from shared.klaviyo.verdicts import names_only_the_phone
 from shared.mapping.result import Adjustment
-from shared.realtime.together import results, together
 from shared.realtime.writes import SendEvents
+from shared.together import results, together
 
 REMEMBERED_MOST = 20_000
 REMEMBERED_S = 3_600.0

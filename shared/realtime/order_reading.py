@@ -16,7 +16,7 @@ from shared.commercetools.resources import Customer
 from shared.errors import Gone, Host, PermanentError
 from shared.mapping.refunds import REFUND, SUCCESS
 from shared.mapping.sources import OrderSource, PaidOrderSource
-from shared.realtime.lookups import READ_S, LeftOut, Lookups, lookup_share
+from shared.reading.lookups import READ_S, LeftOut, Lookups, lookup_share
 from shared.realtime.messages import SETS_IDENTITY, OrderMessage, embeds_order, transaction_id
 from shared.realtime.notification import Notification
 

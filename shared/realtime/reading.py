@@ -19,13 +19,13 @@ from shared.mapping.choices import Choices
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import CategorySource, CustomerSource, OrderSource, PaidOrderSource, ProductSource, StockSource
 from shared.outcomes import PathKind
-from shared.realtime.choosing import Chooser
-from shared.realtime.lookups import READ_S, TTL_S, LeftOut, Lookups
+from shared.reading.choosing import Chooser
+from shared.reading.lookups import READ_S, TTL_S, LeftOut, Lookups
+from shared.reading.sku_owners import owners_of
 from shared.realtime.messages import InventoryDeletedMessage
 from shared.realtime.notification import Notification
 from shared.realtime.order_reading import OrderReader
 from shared.realtime.route import NoSource
-from shared.realtime.sku_owners import owners_of
 from shared.settings.model import MappingSettings
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -66,6 +66,7 @@ def summary(connection: sqlite3.Connection, run: Run, now: datetime, recent_wind
             failed=reasons.get("failed", {}),
             adjusted=reasons.get("adjusted", {}),
         ),
+        open_done=bool(ranges) and all(part.done or part.closing for part in ranges),
         ranges_done=bool(ranges) and all(part.done for part in ranges),
         cursor=None if is_list(run) else _cursor(connection, run.run_id, ranges),
         **counts,

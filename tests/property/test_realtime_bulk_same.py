@@ -31,7 +31,7 @@ from test_order_mapping import SOURCES as ORDER_SOURCES
 
 import shared.bulk
 import shared.realtime
-from shared.bulk.customers import _Window
+from shared.bulk.kinds.customers import _Window
 from shared.commercetools.catalog import Money, Price, ProductProjection, Variant
 from shared.commercetools.orders import LineItem, Order, Payment, Transaction
 from shared.commercetools.resources import Customer

@@ -26,18 +26,16 @@ from shared.bulk.plan import BATCH_SIZES, range_count
 from shared.bulk.ports import Topic
 from shared.bulk.records import Batch, BatchStatus, Kind, Run, RunOptions, RunStatus, Summary
 from shared.bulk.results import total
+from shared.bulk.wiring import wired
 from shared.commercetools import custom_objects
 from shared.commercetools.client import open_commercetools
-from shared.commercetools.lock import CONTAINER, KEYS, ImportLock, LockState
+from shared.commercetools.lock import CONTAINER, KEYS, LockState
 from shared.http import ApiRequest, ApiResponse
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
-from shared.klaviyo.profile_imports import ProfileImporter
 from shared.local.cloudevent import message_published
 from shared.settings import load
-from shared.slots import Slots
 from shared.sqlite.database import Database
-from shared.sqlite.dead_letters import SqliteDeadLetters
 from shared.sqlite.queue import Delivery, SqliteQueue
 from shared.sqlite.run_store import SqliteRunStore
 
@@ -233,19 +231,7 @@ def open_world(servers: Sandbox, state: Path, *, attempts: int = 1, **environmen
     with Database(settings.state.state_path) as database:
         queue, store = SqliteQueue(database), SqliteRunStore(database)
         numbers = iter(range(1, 1_000_000))
-        slots = Slots(settings.state.workers)
-        app = ImportApp(
-            settings=settings,
-            slots=slots,
-            store=store,
-            queue=queue,
-            dead_letters=SqliteDeadLetters(database),
-            lock=ImportLock(commercetools),
-            commercetools=commercetools,
-            profiles=ProfileImporter(klaviyo, slots=slots),
-            now=clock,
-            new_id=lambda: f"{state.stem}-{next(numbers)}",
-        )
+        app = wired(settings, database, commercetools, klaviyo, now=clock, new_id=lambda: f"{state.stem}-{next(numbers)}")
         yield World(app, queue, store, clock, servers, environment)
     klaviyo.close()
     commercetools.close()

@@ -7,7 +7,7 @@ import re
 
 from docs_pages import called, constants, page, product_calls, product_texts
 
-from shared.bulk.customers import UNREADABLE
+from shared.bulk.kinds.customers import UNREADABLE
 from shared.bulk.records import BatchStatus, RunStatus
 from shared.bulk.work import ATTEMPTS_USED_UP
 from shared.klaviyo.profile_imports import ROW_TOO_LARGE, UNNAMED_ERROR

@@ -18,8 +18,9 @@ from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter
-from shared.klaviyo.profile_rows import Failed, KnownOutcomes, ProfileImportResult, ProfileRow, Sent, profile_row
+from shared.klaviyo.profile_rows import KnownOutcomes, ProfileImportResult, ProfileRow, profile_row
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.mapping.result import Adjustment
 
 LATENCY_S = 0.1

@@ -18,7 +18,8 @@ from shared.budget import Budget
 from shared.errors import HostDown, Interrupted, TransientError
 from shared.klaviyo.jobs import JobLost, JobPoller
 from shared.klaviyo.profile_imports import ROW_TOO_LARGE, SINGLES_MOST, ProfileImporter
-from shared.klaviyo.profile_rows import Failed, KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow, Sent
+from shared.klaviyo.profile_rows import KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow
+from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.mapping.result import Adjustment
 
 JOBS = "/api/profile-bulk-import-jobs"

@@ -20,8 +20,9 @@ from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limits import PackLimits
 from shared.klaviyo.profile_conflicts import solve
 from shared.klaviyo.profile_imports import SINGLES_MOST, UNNAMED_ROWS_MOST, ProfileImporter
-from shared.klaviyo.profile_rows import Failed, ProfileImportResult, ProfileRow, Sent, profile_row
+from shared.klaviyo.profile_rows import ProfileImportResult, ProfileRow, profile_row
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.mapping.result import Adjustment
 
 JOBS = "/api/profile-bulk-import-jobs"

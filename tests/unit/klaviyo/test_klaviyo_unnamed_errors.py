@@ -17,7 +17,8 @@ from shared.errors import Interrupted
 from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limits import PackLimits
 from shared.klaviyo.profile_imports import CORNERING_JOBS, UNNAMED_ERROR, ProfileImporter
-from shared.klaviyo.profile_rows import Failed, KnownOutcomes, ProfileImportResult, Sent
+from shared.klaviyo.profile_rows import KnownOutcomes, ProfileImportResult
+from shared.klaviyo.row_outcomes import Failed, Sent
 
 JOBS = "/api/profile-bulk-import-jobs"
 

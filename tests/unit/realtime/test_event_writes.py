@@ -18,8 +18,8 @@ from shared.klaviyo.verdicts import Refusal, Refused
 from shared.mapping.result import Adjustment
 from shared.realtime.event_writes import EventMemory
 from shared.realtime.sending import WriteResult, send
-from shared.realtime.together import THREADS_MOST, results, together
 from shared.realtime.writes import SendEvents
+from shared.together import THREADS_MOST, results, together
 
 REFUSED = {"time": "1980-01-01T00:00:00+00:00"}
 

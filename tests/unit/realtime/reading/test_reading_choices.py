@@ -8,7 +8,7 @@ from reading_world import NOWHERE, World, budget, configured
 from shared.budget import budget_of
 from shared.errors import HostDown
 from shared.mapping.sources import CategorySource, OrderSource, ProductSource, StockSource
-from shared.realtime.lookups import TTL_S
+from shared.reading.lookups import TTL_S
 
 
 def keyed(world: World, collection: str) -> tuple[str, str]:

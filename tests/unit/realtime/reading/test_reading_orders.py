@@ -13,7 +13,7 @@ from shared.commercetools.resources import ExpandedGroup
 from shared.errors import AuthError, HostDown, PermanentError, SyncError
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import OrderSource
-from shared.realtime.lookups import TTL_S
+from shared.reading.lookups import TTL_S
 from shared.realtime.messages import EMBEDS_ORDER
 from shared.realtime.notification import MalformedNotification, Notification
 

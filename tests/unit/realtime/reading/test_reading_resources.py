@@ -14,7 +14,7 @@ from shared.commercetools.client import open_commercetools
 from shared.errors import HostDown, PermanentError
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import CategorySource, CustomerSource, ProductSource, StockSource
-from shared.realtime.lookups import TTL_S
+from shared.reading.lookups import TTL_S
 from shared.realtime.notification import Notification
 from shared.realtime.reading import Sources
 from shared.realtime.route import NoSource

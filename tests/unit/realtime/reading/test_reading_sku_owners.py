@@ -9,7 +9,7 @@ from reading_world import World, budget
 
 from shared.budget import budget_of
 from shared.errors import HostDown
-from shared.realtime.sku_owners import owners_of
+from shared.reading.sku_owners import owners_of
 
 
 def skus_of(product: dict[str, Any], data: str = "current") -> list[str]:

@@ -16,7 +16,8 @@ from shared.bulk.tally import Progress, Step, Tally
 from shared.commercetools.kinds import CUSTOMERS
 from shared.commercetools.resources import Customer
 from shared.commercetools.scan import Undecodable
-from shared.klaviyo.profile_rows import Failed, KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow, profile_row
+from shared.klaviyo.profile_rows import KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow, profile_row
+from shared.klaviyo.row_outcomes import Failed
 from shared.mapping.customer import profile_of
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.mapping.shared_identifiers import IdentifierRow, settle_identifiers

@@ -8,7 +8,7 @@ from shared.budget import Budget
 from shared.commercetools.catalog import Reference
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.reads import chunked, rows
-from shared.realtime.lookups import READ_S
+from shared.reading.lookups import READ_S
 
 _HAS_ONE = "masterVariant(sku in :sku) or variants(sku in :sku)"
 

@@ -10,7 +10,7 @@ from shared import logs
 from shared.budget import Budget
 from shared.mapping.choices import Choices
 from shared.mapping.sources import ProductSource, StockSource
-from shared.realtime.lookups import Lookups
+from shared.reading.lookups import Lookups
 from shared.settings.model import MappingSettings
 
 NOWHERE = "does-not-exist"
