@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KIND ?= customers
-COUNT ?= 100000
+SIZE ?= S
 SECONDS ?= 60
+COUNT ?=
+WITH_IMPORT ?=
 
 .PHONY: help setup demo run test check format lock bench clean
 
@@ -23,7 +25,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## a sandbox of both APIs, the sample customers imported with progress; no account needed
+demo: setup ## a sandbox of both APIs: everything imported with progress, then live notifications; no account needed
 	@$(BIN)/python -m sandbox.demo
 
 run: setup ## serve realtime and the import API against the APIs that the environment or .env names
@@ -48,8 +50,9 @@ lock: setup ## compile the locks anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
 
-bench: setup ## measure against the simulators: make bench KIND=customers COUNT=100000, or KIND=realtime SECONDS=60
-	@$(BIN)/python -m sandbox.bench $(KIND) $(if $(filter realtime,$(KIND)),--seconds $(SECONDS),--count $(COUNT))
+bench: setup ## measure against the simulators: make bench KIND=customers|orders|products|categories|all|realtime SIZE=S|M
+	@$(BIN)/python -m sandbox.bench $(KIND) $(if $(filter realtime,$(KIND)),--seconds $(SECONDS) \
+		$(if $(WITH_IMPORT),--with-import $(WITH_IMPORT)),--size $(SIZE) $(if $(COUNT),--count $(COUNT)))
 
 clean: ## remove everything that setup and runs have made
 	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

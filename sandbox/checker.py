@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from sandbox.launch import HTTP
+from sandbox.checker_sources import resources, stored
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerCheck:
     """The verdict on an import of all customers.
 
-    `missing` have no profile; `twice` have several; `foreign` are profiles of no customer. Customers whose e-mails differ
+    `missing` have no profile; `twice` have several; `guests` are profiles of guests who ordered, `foreign` those of nobody
+    known. Customers whose e-mails differ
     only in case are one person to Klaviyo, so one profile serves all of them: `merged` counts those without their own.
     """
 
@@ -25,6 +23,7 @@ class CustomerCheck:
     twice: frozenset[str]
     foreign: int
     merged: int
+    guests: int = 0
     changes: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -38,19 +37,25 @@ class CustomerCheck:
         return found
 
 
-def check_customers(commercetools_url: str, klaviyo_url: str) -> CustomerCheck:
-    """Compare all customers of the simulated project with all profiles of the simulated account."""
+def check_customers(commercetools_url: str, klaviyo_url: str, *, with_orders: bool = False) -> CustomerCheck:
+    """Compare all customers of the simulated project with all profiles of the simulated account.
+
+    `with_orders`: the orders are in Klaviyo too, and so are the guests who placed them.
+    """
     people: dict[str, list[str]] = defaultdict(list)
-    for customer in _lines(f"{commercetools_url}/_sandbox/customers"):
+    for customer in resources(commercetools_url, "customers", "id,email"):
         people[customer["email"].strip().lower()].append(customer["id"])
     known = {customer_id for ids in people.values() for customer_id in ids}
     profiles: Counter[str] = Counter()
     changes: Counter[int] = Counter()
-    foreign = 0
-    for profile in _lines(f"{klaviyo_url}/_sandbox/profiles/dump"):
+    ordered = _emails_of_orders(commercetools_url) if with_orders else frozenset[str]()
+    foreign = guests = 0
+    for profile in stored(klaviyo_url, "profiles", full=False):
         changes[profile["changes"]] += 1
         if profile["external_id"] in known:
             profiles[profile["external_id"]] += 1
+        elif profile["external_id"] is None and profile["email"] in ordered:
+            guests += 1
         else:
             foreign += 1
     missing, merged = set[str](), 0
@@ -67,13 +72,11 @@ def check_customers(commercetools_url: str, klaviyo_url: str) -> CustomerCheck:
         twice=frozenset(customer_id for customer_id, count in profiles.items() if count > 1),
         foreign=foreign,
         merged=merged,
+        guests=guests,
         changes=changes,
     )
 
 
-def _lines(url: str) -> Iterator[dict[str, Any]]:
-    with HTTP.stream("GET", url, timeout=300.0) as response:
-        response.raise_for_status()
-        for line in response.iter_lines():
-            if line:
-                yield json.loads(line)
+def _emails_of_orders(commercetools_url: str) -> frozenset[str]:
+    orders = resources(commercetools_url, "orders", "customerEmail")
+    return frozenset(order["customerEmail"].strip().lower() for order in orders if order.get("customerEmail"))

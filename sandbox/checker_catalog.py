@@ -7,6 +7,7 @@ stock of the inventory entry that has no channel.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,25 +38,26 @@ def check_catalog(commercetools_url: str, klaviyo_url: str) -> CatalogCheck:
     for row in stored(klaviyo_url, "catalog"):
         held[row["kind"].removeprefix("catalog-")][row["external_id"]] = row
     problems = [
-        *_categories(categories, held["category"]),
+        *category_problems(categories, held["category"]),
         *_items(shown, categories, held["item"]),
         *_variants(shown, stock, held["variant"]),
     ]
     return CatalogCheck(len(held["item"]), len(held["variant"]), len(held["category"]), tuple(problems))
 
 
-def _categories(categories: _Rows, held: _Rows) -> Iterator[str]:
-    yield from _presence("category", categories.keys(), held.keys())
+def category_problems(categories: _Rows, held: _Rows) -> Iterator[str]:
+    """All categories, each under its path, and no other."""
+    yield from presence("category", categories.keys(), held.keys())
     for identifier in categories.keys() & held.keys():
         path = [categories[above["id"]] for above in categories[identifier]["ancestors"]] + [categories[identifier]]
-        name = " > ".join(_text(row["name"]) for row in path)
+        name = " > ".join(text_of(row["name"]) for row in path)
         found = held[identifier]["attributes"]["name"]
         if found != name:
             yield f"category {identifier} is named '{found}', not '{name}'"
 
 
 def _items(shown: _Rows, categories: _Rows, held: _Rows) -> Iterator[str]:
-    yield from _presence("item", shown.keys(), held.keys())
+    yield from presence("item", shown.keys(), held.keys())
     for identifier in shown.keys() & held.keys():
         current = shown[identifier]["masterData"]["current"]
         own = {reference["id"] for reference in current["categories"]}
@@ -64,8 +66,8 @@ def _items(shown: _Rows, categories: _Rows, held: _Rows) -> Iterator[str]:
         if not own <= linked <= own | above:
             yield f"item {identifier} is in {sorted(linked)}, not in {sorted(own)} or also {sorted(above - own)}"
         title = held[identifier]["attributes"]["title"]
-        if title != _text(current["name"]):
-            yield f"item {identifier} has the title '{title}', not '{_text(current['name'])}'"
+        if title != text_of(current["name"]):
+            yield f"item {identifier} has the title '{title}', not '{text_of(current['name'])}'"
 
 
 def _variants(shown: _Rows, stock: _Rows, held: _Rows) -> Iterator[str]:
@@ -75,7 +77,7 @@ def _variants(shown: _Rows, stock: _Rows, held: _Rows) -> Iterator[str]:
         for variant in (product["masterData"]["current"]["masterVariant"], *product["masterData"]["current"]["variants"])
         if "sku" in variant
     }
-    yield from _presence("variant", owners.keys(), held.keys())
+    yield from presence("variant", owners.keys(), held.keys())
     for sku in owners.keys() & held.keys():
         if held[sku]["item"] != owners[sku]:
             yield f"variant {sku} is of item {held[sku]['item']}, not of {owners[sku]}"
@@ -86,13 +88,14 @@ def _variants(shown: _Rows, stock: _Rows, held: _Rows) -> Iterator[str]:
             yield f"variant {sku} has the stock (quantity, policy) {found}, not {wanted}"
 
 
-def _presence(what: str, wanted: Any, found: Any) -> Iterator[str]:
+def presence(what: str, wanted: AbstractSet[str], found: AbstractSet[str]) -> Iterator[str]:
+    """What of a kind is missing, and what should not be there."""
     for identifier in sorted(wanted - found):
         yield f"{what} {identifier} is missing"
     for identifier in sorted(found - wanted):
         yield f"{what} {identifier} should not be there"
 
 
-def _text(localized: Mapping[str, str]) -> str:
-    """The English text, else the first: nothing else is in the localized texts of a project without a preferred locale."""
-    return next(iter(localized.values()), "")
+def text_of(localized: Mapping[str, str]) -> str:
+    """The first text that is not blank, trimmed: what a project without a preferred locale shows; empty when there is none."""
+    return next((text.strip() for text in localized.values() if text.strip()), "")

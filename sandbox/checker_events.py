@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,12 +24,17 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An event's value and currency, and whose it is: the customer's, or that of an e-mail."""
+    """An event's value and currency, and whose it is: the customer's, or that of an e-mail.
+
+    `second`: its time in whole seconds since 1970 when it is told after the fact, by the order alone.
+    """
 
     value: Decimal
     currency: str
     customer_id: str | None
     email: str | None
+    order_id: str = ""
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +61,44 @@ def events_of(order: Mapping[str, Any], payments: Mapping[str, Mapping[str, Any]
     if customer_id is None and email is None:
         return {}
 
-    def expected(money: Mapping[str, Any]) -> Expected:
+    def expected(money: Mapping[str, Any], second: int) -> Expected:
         value = Decimal(money["centAmount"]).scaleb(-money["fractionDigits"])
-        return Expected(value, money["currencyCode"], customer_id, email)
+        return Expected(value, money["currencyCode"], customer_id, email, order["id"], second)
 
-    identifier, total = order["id"], expected(order["totalPrice"])
+    identifier, created = order["id"], second_of(order.get("createdAt"))
+    total = expected(order["totalPrice"], created)
     found = {(PLACED, identifier): total}
-    found |= {(ORDERED, line["id"]): expected(line["totalPrice"]) for line in order["lineItems"]}
+    found |= {(ORDERED, line["id"]): expected(line["totalPrice"], created + 1) for line in order["lineItems"]}
     if order["orderState"] == "Complete" or order.get("shipmentState") in ("Shipped", "Delivered"):
-        found[FULFILLED, identifier] = total
+        found[FULFILLED, identifier] = replace(total, second=_fulfilled_at(order))
     if order["orderState"] == "Cancelled":
-        found[CANCELLED, identifier] = total
+        found[CANCELLED, identifier] = replace(total, second=second_of(order.get("lastModifiedAt")))
     first_paid = True
     for reference in order.get("paymentInfo", {}).get("payments", ()):
-        transactions = payments[reference["id"]]["transactions"]
+        payment = payments[reference["id"]]
+        transactions = payment["transactions"]
         refunds = [one for one in transactions if one["type"] == "Refund"]
         charged = any(one["type"] == "Charge" and one["state"] == "Success" for one in transactions)
         for place, refund in enumerate(refunds):
             if refund["state"] == "Success":
                 under_order = charged and first_paid and place == 0
                 name = identifier if under_order else f"{identifier}:{refund['id']}"
-                found[REFUNDED, name] = expected(refund["amount"])
+                moment = refund.get("timestamp") or payment.get("lastModifiedAt")
+                found[REFUNDED, name] = expected(refund["amount"], second_of(moment))
         first_paid = first_paid and not charged
     return found
+
+
+def second_of(moment: str | None) -> int:
+    """The whole second of an ISO 8601 time since 1970; 0 for none."""
+    return int(datetime.fromisoformat(moment).timestamp()) if moment else 0
+
+
+def _fulfilled_at(order: Mapping[str, Any]) -> int:
+    """The first delivery of all, else when the order was complete, else when it was last changed."""
+    infos = [order.get("shippingInfo"), *(part.get("shippingInfo") for part in order.get("shipping", ()))]
+    delivered = [second_of(delivery.get("createdAt")) for info in infos if info for delivery in info.get("deliveries", ())]
+    return min(delivered) if delivered else second_of(order.get("completedAt") or order.get("lastModifiedAt"))
 
 
 def _problems(wanted: Mapping[Key, Expected], events: list[dict[str, Any]]) -> Iterator[str]:

@@ -21,6 +21,8 @@ KLAVIYO_KEY = "pk_sandbox_0123456789"
 CLIENT_ID, CLIENT_SECRET = "sandbox-client", "sandbox-secret"
 PROJECT = "sandbox"
 START_S = 30.0
+SIMULATOR_START_S = 180.0
+"""A simulator that prepares a large project takes a while."""
 HTTP = httpx.Client(trust_env=False, timeout=90.0, limits=httpx.Limits(max_keepalive_connections=0))
 """For everything on loopback: whatever proxy the environment names knows nothing of this machine's ports."""
 
@@ -165,7 +167,7 @@ def _collect(launched: Launched) -> None:
 
 
 def _announced_url(launched: Launched) -> str:
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + SIMULATOR_START_S
     while time.monotonic() < deadline:
         for line in list(launched.lines):
             if _READY in line:

@@ -6,20 +6,16 @@ Prints how it was measured. The simulators share the machine with the product; o
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from sandbox.bench import machine
-from sandbox.bench.machine import memory_bytes
+from sandbox.bench.meter import SAMPLE_S, Meter
 from sandbox.checker import check_customers
-from sandbox.launch import HTTP, Launched, Sandbox, free_port, sandbox, serve
+from sandbox.launch import HTTP, Sandbox, free_port, sandbox, serve
 
 READ_P50_MS, READ_P95_MS = 60, 180
 WRITE_P50_MS, WRITE_P95_MS = 120, 400
@@ -30,65 +26,13 @@ BULK_PER_MINUTE, BULK_ROWS, BULK_BYTES = 150, 10_000, 5_000_000
 PEAK_MB = 256
 """What all processes of the product together may use at most."""
 
-_LATENCY = {
+LATENCY = {
     "read_p50_ms": READ_P50_MS,
     "read_p95_ms": READ_P95_MS,
     "write_p50_ms": WRITE_P50_MS,
     "write_p95_ms": WRITE_P95_MS,
     "seed": 7,
 }
-_SAMPLE_S = 0.2
-
-
-@dataclass(slots=True)
-class Usage:
-    """CPU seconds and memory of a process and all its descendants; `peaks` in bytes by process."""
-
-    cpu_s: float = 0.0
-    peak_bytes: int = 0
-    peaks: dict[str, int] = field(default_factory=dict)
-
-
-class Meter:
-    """Samples a process tree until it is stopped."""
-
-    def __init__(self, root: Launched) -> None:
-        self._root = psutil.Process(root.process.pid)
-        self._ended = threading.Event()
-        self._cpu: dict[int, float] = {}
-        self.usage = Usage()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> Usage:
-        """The usage since the start."""
-        self._ended.set()
-        self._thread.join()
-        self.usage.cpu_s = sum(self._cpu.values())
-        return self.usage
-
-    def _run(self) -> None:
-        while not self._ended.wait(_SAMPLE_S):
-            total = 0
-            for process in [self._root, *self._root.children(recursive=True)]:
-                try:
-                    used = memory_bytes(process)
-                    times = process.cpu_times()
-                    name = _role(process)
-                except psutil.Error:
-                    continue
-                total += used
-                self._cpu[process.pid] = times.user + times.system
-                self.usage.peaks[name] = max(self.usage.peaks.get(name, 0), used)
-            self.usage.peak_bytes = max(self.usage.peak_bytes, total)
-
-
-def _role(process: psutil.Process) -> str:
-    command = " ".join(process.cmdline())
-    for name in ("bulk_worker", "bulk_dispatch"):
-        if name in command:
-            return name
-    return "supervisor"
 
 
 def run(count: int, workers: int, instant: Collection[str] = ()) -> tuple[dict[str, Any], str, list[str]]:
@@ -102,7 +46,7 @@ def run(count: int, workers: int, instant: Collection[str] = ()) -> tuple[dict[s
         sandbox(commercetools=source, klaviyo=target) as servers,
     ):
         if "klaviyo" not in instant:
-            HTTP.post(f"{servers.klaviyo.url}/_sandbox/latency", json=_LATENCY).raise_for_status()
+            HTTP.post(f"{servers.klaviyo.url}/_sandbox/latency", json=LATENCY).raise_for_status()
         figures = _measure(servers, Path(folder) / "state.sqlite3", workers)
     return figures, report(figures, count, workers, instant), problems(figures)
 
@@ -190,7 +134,7 @@ def report(figures: dict[str, Any], count: int, workers: int, instant: Collectio
         f"  peak memory          {figures['peak_mb']} MB in all of at most {PEAK_MB} MB, "
         + ", ".join(f"{name} {value} MB" for name, value in figures["peak_mb_by_process"].items()),
         f"how: one run; simulators on the same machine, their CPU not counted; {source}; {target}; "
-        f"Klaviyo's documented rate windows enforced; WORKERS={workers}; memory (PSS) sampled every {_SAMPLE_S} s;",
+        f"Klaviyo's documented rate windows enforced; WORKERS={workers}; memory (PSS) sampled every {SAMPLE_S} s;",
         f"     {machine.description()}",
     ]
     return "\n".join(lines)

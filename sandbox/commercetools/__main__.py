@@ -25,6 +25,7 @@ def settings_from(options: argparse.Namespace) -> SandboxSettings:
         variants=options.variants or None,
         lines=options.lines or None,
         malformed_emails=options.malformed_emails,
+        prepared=tuple(options.prepared),
     )
 
 
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--lines", type=int, default=0, help="line items of every order; 0: they vary")
     result.add_argument("--seed", type=int, default=default.seed)
     result.add_argument("--malformed-emails", type=int, help="customers whose e-mail Klaviyo refuses (300 rows: 1)")
+    result.add_argument("--prepared", nargs="*", default=[], choices=("orders", "payments"), help="made and encoded at the start")
     result.add_argument("--project-key", default=default.project_key)
     result.add_argument("--client-id", default=default.client_id)
     result.add_argument("--client-secret", default=default.client_secret, help="the simulator's, not a real one")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.commercetools import custom_objects, fields, graphql, subscriptions
-from sandbox.commercetools.collection import Collection, Resource
+from sandbox.commercetools.collection import Collection
 from sandbox.commercetools.condition import Compare
 from sandbox.commercetools.control import control_routes, json_response
 from sandbox.commercetools.errors import ApiError, injected_error, malformed, not_found
@@ -22,7 +23,7 @@ from sandbox.commercetools.expansion import expanded, parse_expansions
 from sandbox.commercetools.fields import Node
 from sandbox.commercetools.kinds import PROJECTIONS, ApiKind
 from sandbox.commercetools.project import Project, api_kind
-from sandbox.commercetools.query import PageQuery, find, matches, parse_parameters, restricted, whole
+from sandbox.commercetools.query import find, matches, parse_parameters, restricted, whole
 from sandbox.commercetools.settings import Clock, SandboxSettings, http_date
 from sandbox.commercetools.tally import endpoint_of
 from sandbox.faults import CONTROL_PREFIX, FaultMiddleware, FaultPlan, FaultSeen, fault_routes
@@ -212,17 +213,17 @@ class _Api:
         if request.method == "HEAD":
             return Response(status_code=200 if any(True for _ in matches(collection, query)) else 404)
         page = find(collection, query)
-        results = self._expanded(whole(collection, page.rows), query)
+        results: list[Any]
+        if query.expansions:
+            lookup = self._project.lookup
+            results = [expanded(resource, query.expansions, lookup) for resource in whole(collection, page.rows)]
+        else:
+            results = [collection.encoded(row) for row in page.rows]
         self._project.tally.served[name] += len(results)
         body: dict[str, object] = {"limit": query.limit, "offset": query.offset, "count": len(results)}
         if page.total is not None:
             body["total"] = page.total
         return json_response({**body, "results": results})
-
-    def _expanded(self, resources: list[Resource], query: PageQuery) -> list[Resource]:
-        if not query.expansions:
-            return resources
-        return [expanded(resource, query.expansions, self._project.lookup) for resource in resources]
 
 
 def _only_expand(request: Request, kind: ApiKind) -> list[str]:

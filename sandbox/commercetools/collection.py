@@ -6,6 +6,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+import msgspec
+
 from sandbox.sample.identity import stratum_of
 from sandbox.sample.kinds import SampleKind
 
@@ -22,10 +24,15 @@ class Collection:
 
     Walks ascend or descend by id, or by a time and then by id. Memory: the overlay, and four bytes a row for each
     time field that was ever walked. `scan_limit` is how many rows one query may look at, None without end.
+    `keep_bytes`: generated rows that were encoded are kept up to so many bytes together, for kinds that are read repeatedly.
     """
 
-    def __init__(self, kind: SampleKind | None, seed: int, size: int, scan_limit: int | None = None) -> None:
+    def __init__(
+        self, kind: SampleKind | None, seed: int, size: int, scan_limit: int | None = None, *, keep_bytes: int = 0
+    ) -> None:
         self.scan_limit = scan_limit
+        self._encoded: dict[int, msgspec.Raw] = {}
+        self._may_keep = keep_bytes
         self._kind = kind
         self._seed = seed
         self._size = size if kind is not None else 0
@@ -74,6 +81,24 @@ class Collection:
             return head
         assert self._kind is not None  # noqa: S101 - a row with an index was generated
         return self._kind.complete(head, self._seed, index, self._size)
+
+    def prepare(self) -> None:
+        """Encode all generated rows now, as far as they may be kept."""
+        for index in range(self._size):
+            self.encoded((self._head(index), index))
+
+    def encoded(self, row: Row) -> msgspec.Raw:
+        """Return the whole resource of a row as JSON."""
+        index = row[1]
+        if index is None:
+            return msgspec.Raw(msgspec.json.encode(row[0]))
+        kept = self._encoded.get(index)
+        if kept is None:
+            kept = msgspec.Raw(msgspec.json.encode(self.full(row)))
+            if self._may_keep > 0:
+                self._may_keep -= len(bytes(kept))
+                self._encoded[index] = kept
+        return kept
 
     def by_key(self, key: str) -> Resource | None:
         """Return the resource with this user-defined key, or None; an order's key is its number."""

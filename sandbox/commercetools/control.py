@@ -14,6 +14,7 @@ from sandbox.commercetools.errors import invalid_input, invalid_json
 from sandbox.commercetools.project import Project, api_kind
 
 _CHUNK = 500
+_SHOWN = ("id", "email", "version")
 
 
 def json_response(body: object, status: int = 200) -> Response:
@@ -46,8 +47,9 @@ def control_routes(project: Project) -> list[Route]:
         after, limit = request.query_params.get("after"), request.query_params.get("limit", "")
         if limit and not limit.isdecimal():
             raise invalid_input("'limit' must be a number.")
-        whole = request.query_params.get("whole") == "true"
-        lines = _lines(project.collections[kind.collection], after, int(limit) if limit else None, whole=whole)
+        fields = tuple(filter(None, request.query_params.get("fields", "").split(","))) or _SHOWN
+        wanted = None if request.query_params.get("whole") == "true" else fields
+        lines = _lines(project.collections[kind.collection], after, int(limit) if limit else None, wanted)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
     async def create(request: Request) -> Response:
@@ -75,7 +77,10 @@ def control_routes(project: Project) -> list[Route]:
     ]
 
 
-async def _lines(collection: Collection, after: str | None, limit: int | None, *, whole: bool) -> AsyncIterator[bytes]:
+async def _lines(
+    collection: Collection, after: str | None, limit: int | None, fields: tuple[str, ...] | None
+) -> AsyncIterator[bytes]:
+    """One line a resource, with these fields of it; None: all."""
     encoder, chunk, sent = msgspec.json.Encoder(), bytearray(), 0
     for row in collection.by_id(after, None):
         if row[0]["id"] == after:
@@ -83,7 +88,7 @@ async def _lines(collection: Collection, after: str | None, limit: int | None, *
         if limit is not None and sent >= limit:
             break
         resource = collection.full(row)
-        shown = resource if whole else {n: resource[n] for n in ("id", "email", "version") if n in resource}
+        shown = resource if fields is None else {name: resource[name] for name in fields if name in resource}
         chunk += encoder.encode(shown) + b"\n"
         sent += 1
         if sent % _CHUNK == 0:

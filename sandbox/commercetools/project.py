@@ -28,6 +28,10 @@ _NEW_CUSTOMER: dict[str, Any] = {
     "isEmailVerified": False,
     "authenticationMode": "ExternalAuth",
 }
+_KEPT_BYTES = 150_000_000
+"""Products, and their projections, are read again and again, for orders too: ten thousand of five variants fit."""
+_PREPARED_BYTES = 700_000_000
+
 _SET_BY_THE_API = frozenset({"version", "createdAt", "lastModifiedAt"})
 
 
@@ -51,10 +55,13 @@ class Project:
         self.custom_objects = CustomObjects(settings, self.clock)
         self.subscriptions = Subscriptions(settings, self.clock)
         for name, kind in sample_kinds(scale=_scale(settings)).items():
-            self.collections[name] = Collection(kind, settings.seed, kind.default_size, settings.scan_limit)
+            kept = _PREPARED_BYTES if name in settings.prepared else _KEPT_BYTES if name == "products" else 0
+            self.collections[name] = Collection(kind, settings.seed, kind.default_size, settings.scan_limit, keep_bytes=kept)
         products = self.collections["products"]
-        self.collections[PROJECTIONS] = Projections(products, staged=False)
+        self.collections[PROJECTIONS] = Projections(products, staged=False, keep_bytes=_KEPT_BYTES)
         self.staged_projections = Projections(products, staged=True)
+        for name in settings.prepared:
+            self.collections[name].prepare()
 
     def reset(self) -> None:
         """Return to the state of the start; tokens stay valid."""

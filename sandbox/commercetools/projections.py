@@ -10,8 +10,8 @@ from sandbox.sample.products import is_published, projection, published_total
 class Projections(Collection):
     """The current data of all published products, or with `staged` the staged data of all products."""
 
-    def __init__(self, products: Collection, *, staged: bool) -> None:
-        super().__init__(None, 0, 0, products.scan_limit)
+    def __init__(self, products: Collection, *, staged: bool, keep_bytes: int = 0) -> None:
+        super().__init__(None, 0, 0, products.scan_limit, keep_bytes=keep_bytes)
         self._products = products
         self._staged = staged
 

@@ -24,6 +24,7 @@ class SandboxSettings:
     True creates it (the reading of the reference that is harder on a client), False answers 409.
     `scan_limit`: a query that looks at more rows than this is answered 400 QueryTimedOut, as the vendor does after 20 s.
     `graphql_max_limit`: a larger page is answered 400 QueryComplexityLimitExceeded; the vendor's ceiling is not public.
+    `prepared` collections are encoded before the first request, so that a benchmark does not share the machine with their making.
     `unreachable_topics` are Pub/Sub topics to which the test notification cannot be delivered.
     """
 
@@ -40,6 +41,7 @@ class SandboxSettings:
     create_with_version: bool = True
     scan_limit: int | None = None
     graphql_max_limit: int | None = None
+    prepared: tuple[str, ...] = ()
     unreachable_topics: frozenset[str] = frozenset()
 
 

@@ -138,6 +138,8 @@ def resource(call: Call, kind: Kind, entry: Entry) -> dict[str, Any]:
     related: dict[str, Any] = {"links": links}
     if entry.item is not None:
         related["data"] = {"type": "catalog-item", "id": entry.item.id}
+    elif kind == "item" and "variants" in call.query.include:
+        related["data"] = [{"type": "catalog-variant", "id": variant.id} for variant in entry.members.values()]
     return {
         "type": f"catalog-{kind}",
         "id": entry.id,

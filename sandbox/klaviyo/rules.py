@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from sandbox.klaviyo.answers import Problem
 from sandbox.klaviyo.limits import (
     MAX_ERRORS_PER_ANSWER,
@@ -107,7 +109,7 @@ def check_event(attributes: dict[str, Any], pointer: str, now: float, problems: 
     properties = attributes["properties"]
     if len(properties) > MAX_EVENT_PROPERTIES:
         problems.append(Problem("An event may have at most 400 properties.", f"{pointer}/properties"))
-    fault = _shape_fault(properties, 1)
+    fault = None if _is_plainly_small(properties) else _shape_fault(properties, 1)
     if fault:
         problems.append(Problem(fault, f"{pointer}/properties"))
 
@@ -130,22 +132,39 @@ def _time_in_range(time: str, now: float) -> bool:
     return moment >= datetime(1990, 1, 1, tzinfo=UTC) and moment.timestamp() <= now + 366 * 86_400
 
 
-def _shape_fault(value: Any, level: int) -> str | None:
-    if isinstance(value, str):
-        too_long = len(value) * 4 > MAX_STRING_BYTES and len(value.encode()) > MAX_STRING_BYTES
-        return "A string may have at most 100KB." if too_long else None
-    if isinstance(value, dict):
-        children: Any = value.values()
-    elif isinstance(value, list):
-        if len(value) > MAX_EVENT_ARRAY:
-            return "An array may have at most 4000 elements."
-        children = value
-    else:
-        return None
+def _is_plainly_small(properties: dict[str, Any]) -> bool:
+    """Whether nothing in the properties can be too long or too deep: a look at their size, which for most events is enough."""
+    if len(msgspec.json.encode(properties)) > 2 * MAX_EVENT_ARRAY:
+        return False
+    level: list[Any] = [properties]
+    for _ in range(MAX_EVENT_LEVELS):
+        level = [
+            child
+            for holder in level
+            for child in (holder.values() if type(holder) is dict else holder)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _shape_fault(value: dict[str, Any] | list[Any], level: int) -> str | None:
+    """What is wrong with a container of an event's properties, or with anything in it."""
     if level > MAX_EVENT_LEVELS:
         return "Properties may be nested at most 10 levels deep."
+    if isinstance(value, list):
+        if len(value) > MAX_EVENT_ARRAY:
+            return "An array may have at most 4000 elements."
+        children: Any = value
+    else:
+        children = value.values()
     for child in children:
-        if isinstance(child, (str, dict, list)):
+        if isinstance(child, str):
+            # The length in characters comes first: nearly all strings are short, and a body has tens of thousands.
+            if len(child) * 4 > MAX_STRING_BYTES and len(child.encode()) > MAX_STRING_BYTES:
+                return "A string may have at most 100KB."
+        elif isinstance(child, dict | list):
             fault = _shape_fault(child, level + 1)
             if fault:
                 return fault

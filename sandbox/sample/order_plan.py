@@ -4,6 +4,7 @@ Orders and payments are generated apart; both begin with the same plan, so that 
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sandbox.sample import customers, identity, money, products, timeline, variants, words
@@ -111,8 +112,9 @@ class Plan:
         return len(self.lines) == MANY_LINES and self.index == HEAVY_INDEX
 
 
+@lru_cache(maxsize=8_192)
 def plan(seed: int, index: int, scale: Scale) -> Plan:
-    """Return the plan of order `index`."""
+    """Return the plan of order `index`; kept for a while, since its payments follow from it, too."""
     created, modified, version = timeline.lifetime(identity.entropy(seed, "order", index))
     roll = identity.entropy(seed, "order", index, "plan")
     country, currency, rate, included, tax_name = _COUNTRIES[roll[1] % len(_COUNTRIES)]

@@ -1,6 +1,8 @@
-"""Starting, stopping, resuming and retrying imports (http-api.md)."""
+"""Starting, stopping, resuming and retrying imports of one kind (http-api.md)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -11,8 +13,8 @@ from shared.bulk import run as states
 from shared.bulk.app import ImportApp
 from shared.bulk.finish import RATE_WINDOW_S, finish_check, release_lock, stop_run
 from shared.bulk.publish import publish_plans, publish_work
-from shared.bulk.records import BatchStatus, IdRange, Kind, Run, RunOptions, RunStatus
-from shared.bulk.source import count_items
+from shared.bulk.records import LINKS, BatchStatus, IdRange, Kind, Run, RunOptions, RunStatus, child_id
+from shared.bulk.source import changed_since, count_items
 from shared.commercetools.lock import Held
 from shared.errors import StaleWrite, SyncError
 
@@ -60,36 +62,71 @@ def newest_run(app: ImportApp, kind: Kind) -> Run | None:
 
 
 def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Run:
-    """Start an import: take the lock, record the run, publish one plan message for each range.
+    """Start an import of one kind: take the lock, record the run, publish one plan message for each range.
 
     An interrupted run of the kind is abandoned; a stopped or halted one can still be resumed afterwards. Raises `Locked`,
     or what the clients and the store raise; then nothing goes on, and at most a lease is left that runs out.
     """
+    return announced(app, begin(app, kind, app.new_id(), options, budget))
+
+
+def begin(
+    app: ImportApp,
+    kind: Kind,
+    run_id: str,
+    options: RunOptions,
+    budget: Budget,
+    *,
+    parent: Run | None = None,
+    first: Callable[[], object] = lambda: None,
+) -> Run:
+    """Take the lock and record the run, as a link of the chain `parent` if there is one; nobody is told of it yet.
+
+    `first` is called when the lock is ours and all is ready to be recorded. A run of this id that is there already, made by
+    another delivery, is returned as it is. Raises as `start`.
+    """
     previous = newest_run(app, kind)
-    _refuse_beside(app, previous)
-    run_id, fence = app.new_id(), app.store.next_fence(kind)
+    refuse_beside(app, previous, but=run_id)
+    fence = app.store.next_fence(kind)
     _take_lock(app, kind, run_id, fence, previous, budget)
     try:
         previous = newest_run(app, kind)  # somebody may have resumed it before the lock was ours
-        _refuse_beside(app, previous)
+        refuse_beside(app, previous, but=run_id)
+        if there := app.store.run(run_id):
+            release_lock(app, kind, run_id, fence)
+            return there
         run, ranges = _new_run(app, kind, run_id, fence, options, budget)
+        if parent:
+            run = msgspec.structs.replace(run, parent=parent.run_id, parent_fence=parent.fence)
+        first()
         app.store.create(run, ranges)
     except BaseException:
         release_lock(app, kind, run_id, fence)
         raise
     if previous and previous.status in states.ACTIVE:
-        _abandon(app, previous.run_id)
+        abandon(app, previous.run_id)
     _log.info("run accepted", run_id=run_id, kind=kind.value, ranges=len(ranges), total=run.total)
+    return run
+
+
+def announced(app: ImportApp, run: Run) -> Run:
+    """The run, once the planning of its ranges is in the queue; if that fails it is stopped, and the error raised."""
     try:
-        publish_plans(app, run, [part.index for part in ranges])
+        publish_first_plans(app, run)
     except BaseException:
-        stop_run(app, run_id)
+        stop_run(app, run.run_id)
         raise
     return run
 
 
-def _refuse_beside(app: ImportApp, other: Run | None) -> None:
-    if other and states.blocks_start(other, app.now()):
+def publish_first_plans(app: ImportApp, run: Run) -> None:
+    """Have the ranges of a run planned with which it begins; twice does no harm."""
+    publish_plans(app, run, [part.index for part in app.store.ranges(run.run_id) if plan.may_run(part, open_settled=False)])
+
+
+def refuse_beside(app: ImportApp, other: Run | None, *, but: str = "") -> None:
+    """Raises `Locked` when this run is under way; `but` is the id of the one that may be."""
+    if other and other.run_id != but and states.blocks_start(other, app.now()):
         raise Locked(other.kind, other.run_id, other.started_at.isoformat())
 
 
@@ -103,27 +140,31 @@ def stop(app: ImportApp, kind: Kind) -> Run:
 
 
 def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
-    """Continue a stopped, halted or interrupted run where it was, under a new fence.
+    """Continue a stopped, halted or interrupted run of one kind where it was, under a new fence.
 
     Raises `NoSuchRun`, `NotPossible` (it is running, finished, or a newer run took its place), `Locked`.
     """
-    run = _known(app, run_id)
+    run = known(app, run_id)
     if not states.can_resume(run, app.now()):
         raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}, so there is nothing to resume")
-    newest = newest_run(app, run.kind)
-    if newest and newest.run_id != run_id:
-        _refuse_beside(app, newest)
+    return take_up(app, run, budget)
+
+
+def take_up(app: ImportApp, run: Run, budget: Budget, *, parent_fence: int | None = None) -> Run:
+    """Continue a run that does not go on; `parent_fence` is that of its chain, which wants it. Raises as `resume`."""
+    run_id = run.run_id
+    refuse_beside(app, newest_run(app, run.kind), but=run_id)
     fence = app.store.next_fence(run.kind)
     _take_lock(app, run.kind, run_id, fence, run, budget)
     try:
-        run = app.store.save(states.resumed(run, app.now(), fence))
+        taken = msgspec.structs.replace(states.resumed(run, app.now(), fence), parent_fence=parent_fence)
+        run = app.store.save(taken)
     except StaleWrite as error:
         release_lock(app, run.kind, run_id, fence)
         raise NotPossible(f"run {run_id} was resumed or changed by somebody else just now") from error
     app.store.requeue(run_id, fence)
     _log.info("run resumed", run_id=run_id, kind=run.kind.value, fence=fence)
-    publish_plans(app, run, [part.index for part in app.store.ranges(run_id) if not part.done])
-    _publish_queued(app, run)
+    _publish_left(app, run)
     finish_check(app, run_id)
     return app.store.run(run_id) or run
 
@@ -133,7 +174,7 @@ def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
 
     Raises `NoSuchRun`, `NotPossible` (it has not ended or can still be resumed, or nothing failed), `Locked`.
     """
-    run = _known(app, run_id)
+    run = known(app, run_id)
     shown = states.shown_status(run, app.now())
     if states.can_resume(run, app.now()):
         raise NotPossible(f"run {run_id} is {shown}; resume it first, then retry what has failed: ct-klaviyo resume {run_id}")
@@ -146,7 +187,8 @@ def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
     return start(app, run.kind, options, budget)
 
 
-def _known(app: ImportApp, run_id: str) -> Run:
+def known(app: ImportApp, run_id: str) -> Run:
+    """The run as it stands once whatever has ended is settled. Raises `NoSuchRun`."""
     run = app.store.run(run_id)
     if run is None:
         raise NoSuchRun(run_id)
@@ -167,12 +209,12 @@ def _new_run(
     app: ImportApp, kind: Kind, run_id: str, fence: int, options: RunOptions, budget: Budget
 ) -> tuple[Run, list[IdRange]]:
     if options.ids is not None:
-        total, ranges = len(options.ids), [IdRange(index=0)]
-    elif options.retry_of is not None:
-        total, ranges = None, [IdRange(index=0)]
+        total: int | None = len(options.ids)
+    elif options.retry_of is not None or options.delete_all:
+        total = None
     else:
         total = count_items(app, kind, options, budget)
-        ranges = plan.id_ranges(plan.range_count(total, plan.BATCH_SIZES[kind]), options.start_id)
+    ranges = plan.ranges_of(kind, options, total, changed_since(app))
     now = app.now()
     run = Run(
         run_id=run_id,
@@ -189,21 +231,30 @@ def _new_run(
     return run, ranges
 
 
-def _abandon(app: ImportApp, run_id: str) -> None:
-    """A newer run takes the place of an interrupted, stopped or halted one."""
+def abandon(app: ImportApp, run_id: str) -> None:
+    """A newer run takes the place of one that does not go on; a chain ends with any of its links, and they end with it."""
     while (run := app.store.run(run_id)) and run.status not in states.FINISHED:
         try:
             app.store.save(states.abandoned(run, app.now()))
         except StaleWrite:
             continue
+        linked = [run.parent] if run.parent else []
+        linked += [child_id(run_id, kind) for kind in LINKS] if run.kind is Kind.ALL else []
+        for other in linked:
+            abandon(app, other)
 
 
-def _publish_queued(app: ImportApp, run: Run) -> None:
+def _publish_left(app: ImportApp, run: Run) -> None:
+    """Put everything into the queue that is to be planned or worked; what is held back waits until its range is planned."""
+    settled = app.store.summary(run.run_id, app.now(), RATE_WINDOW_S).open_settled
+    ranges = app.store.ranges(run.run_id)
+    publish_plans(app, run, [part.index for part in ranges if plan.may_run(part, open_settled=settled)])
+    held_back = {part.index for part in ranges if plan.is_held_back(part)}
     after = ""
     while True:
         queued = app.store.batches(run.run_id, [BatchStatus.QUEUED], after=after, limit=_PUBLISH_AT_ONCE)
         if queued:
-            publish_work(app, run, [batch.batch_id for batch in queued])
+            publish_work(app, run, [batch.batch_id for batch in queued if batch.range_index not in held_back])
             after = queued[-1].batch_id
         if len(queued) < _PUBLISH_AT_ONCE:
             return

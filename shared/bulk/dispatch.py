@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from shared import logs
 from shared.budget import Budget, budget_of
-from shared.bulk import plan
+from shared.bulk import feeds, plan
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
-from shared.bulk.finish import finish_check, stop_run
+from shared.bulk.chain import go_on
+from shared.bulk.finish import RATE_WINDOW_S, stop_run
 from shared.bulk.messages import PlanMessage
 from shared.bulk.publish import publish_plans, publish_work
-from shared.bulk.records import Batch, BatchStatus, IdRange, Run, RunStatus, batch_id
+from shared.bulk.records import Batch, BatchStatus, Feed, IdRange, Run, RunStatus, batch_id
 from shared.bulk.source import ids_after
 from shared.bulk.watch import RunWatch
 from shared.errors import Interrupted, StaleWrite, SyncError
@@ -24,10 +25,13 @@ _log = logs.get(__name__)
 def plan_slice(app: ImportApp, message: PlanMessage, slice_s: float) -> None:
     """Plan batches of one range until its end, or until `slice_s` seconds are over; then leave the rest to a new message.
 
-    Raises `TransientError` when the message is to be delivered again. Wrong credentials and a refused query halt the run.
+    A closing range is left alone until everything before it is settled. Raises `TransientError` when the message is to be
+    delivered again. Wrong credentials and a refused query halt the run.
     """
     run = app.store.run(message.run_id)
+    is_closing = False
     if run is not None and states.accepts(run, message.fence):
+        is_closing = app.store.ranges(run.run_id)[message.range_index].closing
         watch = RunWatch(app, run.run_id, run.fence)
         try:
             _plan_range(app, _running(app, run), message.range_index, budget_of(slice_s, check_stop=watch))
@@ -42,7 +46,7 @@ def plan_slice(app: ImportApp, message: PlanMessage, slice_s: float) -> None:
                 raise
             _log.error("run halted", run_id=run.run_id, kind=run.kind.value, error=error)  # no query, no import
             stop_run(app, run.run_id, halt_reason=str(error))
-    finish_check(app, message.run_id)
+    go_on(app, message.run_id, begins_closing=not is_closing)
 
 
 def _running(app: ImportApp, run: Run) -> Run:
@@ -57,27 +61,40 @@ def _running(app: ImportApp, run: Run) -> Run:
 
 def _plan_range(app: ImportApp, run: Run, index: int, budget: Budget) -> None:
     current = app.store.ranges(run.run_id)[index]
-    publish_work(app, run, [batch_id(index, number) for number in range(current.published + 1, current.planned + 1)])
+    if current.closing and not app.store.summary(run.run_id, app.now(), RATE_WINDOW_S).open_settled:
+        return  # who settles the last batch before it publishes its message again
+    _publish_recorded(app, run, current)
     while not current.done:
         after, batches = _next(app, run, current, budget)
         app.store.record(run.run_id, run.fence, current, after, batches)
-        publish_work(app, run, [batch.batch_id for batch in batches])
+        _publish_recorded(app, run, after)
         current = after
+
+
+def _publish_recorded(app: ImportApp, run: Run, part: IdRange) -> None:
+    publish_work(app, run, [batch_id(part.index, number) for number in plan.unpublished(part)])
 
 
 def _next(app: ImportApp, run: Run, current: IdRange, budget: Budget) -> tuple[IdRange, list[Batch]]:
     """The range one step further, and the batches of that step."""
     size = plan.BATCH_SIZES[run.kind]
     budget.check()
+    if run.options.retry_of is not None:
+        return _retried(app, run, run.options.retry_of, current)
     if run.options.ids is not None:
         return plan.listed(current, run.run_id, run.options.ids, size)
-    if run.options.retry_of is not None:
-        settled = app.store.batches(
-            run.options.retry_of,
-            [BatchStatus.DONE, BatchStatus.FAILED],
-            after=current.cursor or "",
-            limit=_RETRY_PAGE,
-        )
-        return plan.retried(current, run.run_id, settled, ended=len(settled) < _RETRY_PAGE)
+    if current.feed is not None:
+        return plan.fed(current, run.run_id, feeds.page_of(app, run, current, size, budget), size)
     ids, ended = ids_after(app, run, current, size, budget)
     return plan.scanned(current, run.run_id, ids, ended=ended)
+
+
+def _retried(app: ImportApp, run: Run, old_run_id: str, current: IdRange) -> tuple[IdRange, list[Batch]]:
+    of_variants = frozenset(part.index for part in app.store.ranges(old_run_id) if part.feed is Feed.KLAVIYO_VARIANTS)
+    settled = app.store.batches(
+        old_run_id,
+        [BatchStatus.DONE, BatchStatus.FAILED],
+        after=current.cursor or "",
+        limit=_RETRY_PAGE,
+    )
+    return plan.retried(current, run.run_id, settled, ended=len(settled) < _RETRY_PAGE, of_variants=of_variants)

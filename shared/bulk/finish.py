@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from shared import logs
 from shared.budget import budget_of
+from shared.bulk import plan
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
+from shared.bulk.publish import publish_plans
 from shared.bulk.records import Kind, Run
 from shared.errors import StaleWrite, SyncError
 
@@ -16,18 +18,25 @@ _TRIES = 5
 _log = logs.get(__name__)
 
 
-def finish_check(app: ImportApp, run_id: str) -> None:
+def finish_check(app: ImportApp, run_id: str, *, begins_closing: bool = True) -> None:
     """Bring the run into its final state if nothing is left to do or to wait for, and release the import lock.
 
-    Safe to call at any time by anybody: the write is conditional, and only its winner releases.
+    If what it covers is settled, but its closing ranges have not begun, have these planned: the delivery that settles the
+    last batch is not acknowledged before, so whatever it dies of, its redelivery comes here again. That several deliveries
+    may publish the same does no harm; `begins_closing` is False for those that cannot be the first to see it.
+
+    Safe to call at any time by anybody: the write of the final state is conditional, and only its winner releases the lock.
+    Raises `TransientError`.
     """
     for _ in range(_TRIES):
         run = app.store.run(run_id)
-        if run is None or run.status not in states.ACTIVE:
+        if run is None or run.kind is Kind.ALL or run.status not in states.ACTIVE:  # a chain ends with its links
             return
         summary = app.store.summary(run_id, app.now(), RATE_WINDOW_S)
         final = states.settled(run, summary, app.now())
         if final is None:
+            if begins_closing and states.may_close(run, summary):
+                _begin_closing(app, run)
             return
         try:
             final = app.store.save(final)
@@ -45,6 +54,13 @@ def finish_check(app: ImportApp, run_id: str) -> None:
         )
         release_lock(app, final.kind, final.run_id, final.fence)
         return
+
+
+def _begin_closing(app: ImportApp, run: Run) -> None:
+    waiting = [part.index for part in app.store.ranges(run.run_id) if part.closing and not plan.has_begun(part)]
+    if waiting:
+        _log.info("closing sweep", run_id=run.run_id, kind=run.kind.value, ranges=len(waiting))
+        publish_plans(app, run, waiting)
 
 
 def release_lock(app: ImportApp, kind: Kind, run_id: str, fence: int) -> None:
@@ -76,13 +92,15 @@ def stop_run(app: ImportApp, run_id: str, halt_reason: str | None = None) -> Run
 
 
 def keep_lease(app: ImportApp, run: Run) -> None:
-    """Renew the run's lease once a third of it has passed; whoever wins that write renews the import lock too."""
+    """Renew the run's lease once a third of it has passed; whoever wins that write renews those of lock and chain, too."""
     if not states.needs_renewal(run, app.now()):
         return
     try:
         renewed = app.store.save(states.renewed(run, app.now()))
     except StaleWrite:
         return
+    if run.parent:
+        keep_chain(app, run.parent)
     try:
         owner = states.lock_owner(renewed.run_id, renewed.fence)
         app.lock.renew(renewed.kind, owner, states.LEASE_S, budget_of(_LOCK_S))
@@ -94,3 +112,13 @@ def keep_lease(app: ImportApp, run: Run) -> None:
         stop_run(app, run.run_id, halt_reason="lock_lost")
     except SyncError as error:
         _log.warning("import lock not renewed", run_id=run.run_id, error=error)
+
+
+def keep_chain(app: ImportApp, parent_id: str) -> None:
+    """Renew the lease of a chain that has not ended: it is interrupted only when nothing of it works."""
+    run = app.store.run(parent_id)
+    if run and run.status in states.ACTIVE:
+        try:
+            app.store.save(states.renewed(run, app.now()))
+        except StaleWrite:
+            return  # whoever was quicker has shown a sign of life, or ended it

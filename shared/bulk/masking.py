@@ -6,18 +6,59 @@ from typing import Any
 
 import msgspec
 
+from shared.klaviyo.events import Event
 from shared.klaviyo.profiles import ProfileAttributes
 
 _SHOWN = frozenset({("external_id",), ("locale",), ("location", "country"), ("properties", "isEmailVerified")})
 """Where values are identifiers of commercetools or coarse. No property is: a custom field may have any name and content."""
 
+_SHOWN_OF_ORDER = frozenset({"OrderId", "Categories", "Brands"})
+_SHOWN_OF_LINE = frozenset(
+    {"ProductID", "VariantID", "SKU", "ProductName", "Quantity", "ItemPrice", "RowTotal", "ProductURL", "ImageURL", "Brand"}
+)
+"""Facts of products. An order's own property of such a name would be a custom field, so they are shown of lines alone."""
+
+_SHOWN_ELEMENTS = 3
+"""So many elements of a list are shown, so that the examples of a batch fit its record."""
+
 MASK = "***"
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def masked_profile(attributes: ProfileAttributes) -> dict[str, Any]:
     """A profile with every value masked but for commercetools' id, locale, country and flags."""
     plain: dict[str, Any] = msgspec.to_builtins(attributes)
     return {name: _masked((name,), value) for name, value in plain.items()}
+
+
+def masked_event(event: Event, *, of_line: bool = False) -> dict[str, Any]:
+    """An event with its metric, id, time, value and what it says of products; `of_line`: it is of a line item, not of an order.
+
+    All else is masked whole, since nobody knows what is in it: only the names of properties, and of what a profile has, stay.
+    """
+    plain: dict[str, Any] = msgspec.json.decode(_ENCODER.encode(event))
+    shown = _SHOWN_OF_ORDER | _SHOWN_OF_LINE if of_line else _SHOWN_OF_ORDER
+    properties = {name: _shortened(value) if name in shown else MASK for name, value in plain["properties"].items()}
+    items = plain["properties"].get("Items")
+    if not of_line and isinstance(items, list):
+        properties["Items"] = _shortened([_masked_item(item) for item in items[:_SHOWN_ELEMENTS]], len(items))
+    return {**plain, "profile": dict.fromkeys(plain["profile"], MASK), "properties": properties}
+
+
+def _masked_item(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return MASK
+    shown = _SHOWN_OF_ORDER | _SHOWN_OF_LINE
+    return {name: _shortened(value) if name in shown else MASK for name, value in item.items()}
+
+
+def _shortened(value: Any, length: int = 0) -> Any:
+    """A list without what is behind its first elements; it may be the beginning of one of `length`."""
+    if not isinstance(value, list):
+        return value
+    more = max(length, len(value)) - _SHOWN_ELEMENTS
+    return [*value[:_SHOWN_ELEMENTS], f"and {more} more"] if more > 0 else value
 
 
 def _masked(path: tuple[str, ...], value: Any) -> Any:

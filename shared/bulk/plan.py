@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from shared.bulk.records import Batch, BatchStatus, IdRange, Kind
+import msgspec
+
+from shared.bulk.records import Batch, BatchStatus, Feed, IdRange, Kind, RunOptions
 
 BATCH_SIZES: Mapping[Kind, int] = {
     Kind.CUSTOMERS: 10_000,
@@ -14,24 +17,82 @@ BATCH_SIZES: Mapping[Kind, int] = {
 }
 """Items a batch holds at most: what one request to Klaviyo takes, or a few of them."""
 
+LEAST_SIZES: Mapping[Kind, int] = {Kind.ORDERS: 500}
+"""Items that a range holds at least, so that Klaviyo's requests are full: one takes the events of some 220 orders."""
+
 MOST_RANGES = 16
 BUSY_RANGES = 4
 """Ranges that keep the workers of one machine busy."""
 
+_HELD_BACK = frozenset({Feed.KLAVIYO, Feed.KLAVIYO_VARIANTS})
+_WITHOUT_TIME = _HELD_BACK | {Feed.SENT}
 _ID_SPACE = 1 << 128
 
 
-def range_count(total: int | None, batch_size: int) -> int:
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """The next ids of a feed, the place behind them, and whether the feed ends there."""
+
+    ids: Sequence[str]
+    cursor: str | None
+    ended: bool
+
+
+def range_count(total: int | None, batch_size: int, least: int = 1) -> int:
     """How many ranges are scanned in parallel, up to 16; an unknown `total` means many.
 
-    A batch waits some seconds for Klaviyo's jobs, however small it is. So a few items are spread over `BUSY_RANGES`, and
-    more of them over ranges that hold about one full batch each (ids are random, so a little less is aimed at).
+    A batch waits some seconds for Klaviyo's jobs, however small it is. So a few items are spread over `BUSY_RANGES`, but
+    `least` in each, and more of them over ranges that hold about one full batch each (ids are random, so a little less is
+    aimed at).
     """
     if total is None:
         return MOST_RANGES
-    spread = min(BUSY_RANGES, -(-total * BUSY_RANGES // batch_size))
+    spread = min(BUSY_RANGES, -(-total * BUSY_RANGES // batch_size), total // least)
     filled = -(-total * 20 // (batch_size * 17))
     return max(1, min(MOST_RANGES, max(spread, filled)))
+
+
+def ranges_of(kind: Kind, options: RunOptions, total: int | None, since: str) -> list[IdRange]:
+    """The ranges of a run of one kind over `total` items (None: unknown), the closing ones last.
+
+    `since` is the time from which on changes concern its end: 60 seconds before its start, by commercetools' clock
+    (flows.md "Closing sweep", "Delete all").
+    """
+    if options.retry_of is not None:
+        feeds: list[Feed | None] = [None, Feed.KLAVIYO_VARIANTS] if _deletes_variants(kind, options) else [None]
+        return [IdRange(index=index, feed=feed) for index, feed in enumerate(feeds)]
+    if options.ids is not None:
+        return [IdRange(index=0)]
+    if options.delete_all:
+        last = [Feed.KLAVIYO, Feed.KLAVIYO_VARIANTS] if _deletes_variants(kind, options) else [Feed.KLAVIYO]
+        return [IdRange(index=0, feed=Feed.KLAVIYO), *_fed_ranges(1, last, None, closing=True)]
+    count = range_count(total, BATCH_SIZES[kind], LEAST_SIZES.get(kind, 1))
+    ranges = id_ranges(count, options.start_id)
+    if kind is Kind.PRODUCTS and options.modified_after is not None:
+        ranges += _fed_ranges(len(ranges), [Feed.STOCK, Feed.PRICES], options.modified_after, closing=False)
+    if not options.dry_run:
+        ranges += _fed_ranges(len(ranges), _sweep_of(kind), since, closing=True)
+    return ranges
+
+
+def is_held_back(part: IdRange) -> bool:
+    """The batches of this range may not be worked yet: what lists Klaviyo's records is read to its end before any is deleted."""
+    return part.feed in _HELD_BACK and not part.done
+
+
+def may_run(part: IdRange, *, open_settled: bool) -> bool:
+    """There is something to plan in this range, and the time for it has come."""
+    return not part.done and (open_settled or not part.closing)
+
+
+def has_begun(part: IdRange) -> bool:
+    """Somebody has planned some of this range."""
+    return part.done or part.planned > 0 or part.cursor is not None
+
+
+def unpublished(part: IdRange) -> range:
+    """The numbers of the batches whose messages are to be put into the queue, for all that the range knows."""
+    return range(0) if is_held_back(part) else range(part.published + 1, part.planned + 1)
 
 
 def id_ranges(count: int, start_id: str | None = None) -> list[IdRange]:
@@ -89,14 +150,36 @@ def listed(current: IdRange, run_id: str, ids: Sequence[str], batch_size: int) -
     return _advanced(current, cursor=str(position), batches=batches, ended=position >= len(ids)), batches
 
 
-def retried(current: IdRange, run_id: str, settled: Sequence[Batch], *, ended: bool) -> tuple[IdRange, list[Batch]]:
+def fed(current: IdRange, run_id: str, page: FeedPage, batch_size: int) -> tuple[IdRange, list[Batch]]:
+    """The range after the ids that its feed gave went into batches; none for no ids."""
+    batches = [
+        Batch(
+            run_id=run_id,
+            range_index=current.index,
+            number=current.planned + number,
+            size=len(ids),
+            first=ids[0],
+            last=ids[-1],
+            ids=ids,
+        )
+        for number, ids in enumerate(_pieces(sorted(set(page.ids)), batch_size), start=1)
+    ]
+    return _advanced(current, cursor=page.cursor, batches=batches, ended=page.ended), batches
+
+
+def retried(
+    current: IdRange, run_id: str, settled: Sequence[Batch], *, ended: bool, of_variants: frozenset[int] = frozenset()
+) -> tuple[IdRange, list[Batch]]:
     """The range after the failures of these batches of another run went into batches of their own.
 
     A batch that failed as a whole is worked again in full, of the others only the failed items; those without any are
-    passed over.
+    passed over. `of_variants` are the ranges of the other run whose ids are those of Klaviyo's variants: they belong into a
+    range of this feed, and all others into one without.
     """
     batches: list[Batch] = []
     for old in settled:
+        if (old.range_index in of_variants) != (current.feed is Feed.KLAVIYO_VARIANTS):
+            continue
         number = current.planned + len(batches) + 1
         if old.status is BatchStatus.FAILED:
             fresh = Batch(
@@ -117,14 +200,39 @@ def retried(current: IdRange, run_id: str, settled: Sequence[Batch], *, ended: b
     return _advanced(current, cursor=cursor, batches=batches, ended=ended), batches
 
 
+def _deletes_variants(kind: Kind, options: RunOptions) -> bool:
+    """Whether a run deletes variants by themselves; `onlyOwn` cannot, since a SKU does not tell whose it is."""
+    return kind is Kind.PRODUCTS and options.delete_all and not options.only_own
+
+
+def _sweep_of(kind: Kind) -> list[Feed]:
+    match kind:
+        case Kind.PRODUCTS:
+            return [Feed.CHANGED, Feed.STOCK, Feed.PRICES, Feed.SENT]
+        case Kind.CATEGORIES:
+            return [Feed.CHANGED, Feed.SENT]
+        case _:
+            return [Feed.CHANGED]
+
+
+def _fed_ranges(start: int, feeds: Sequence[Feed], since: str | None, *, closing: bool) -> list[IdRange]:
+    return [
+        IdRange(index=index, feed=feed, since=None if feed in _WITHOUT_TIME else since, closing=closing)
+        for index, feed in enumerate(feeds, start)
+    ]
+
+
+def _pieces(ids: list[str], size: int) -> Iterator[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
 def _advanced(current: IdRange, *, cursor: str | None, batches: Sequence[Batch], ended: bool) -> IdRange:
-    return IdRange(
-        index=current.index,
-        first=current.first,
-        until=current.until,
+    """What was recorded before is known to be published by now, unless it is held back: then nothing is, until the next step."""
+    return msgspec.structs.replace(
+        current,
         cursor=cursor,
         planned=current.planned + len(batches),
-        published=current.planned,
+        published=current.published if is_held_back(current) else current.planned,
         done=ended,
     )
 

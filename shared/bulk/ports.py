@@ -61,9 +61,9 @@ class RunStore(Protocol):
         """The ranges of a run by index."""
 
     def record(self, run_id: str, fence: int, before: IdRange, after: IdRange, batches: Sequence[Batch]) -> None:
-        """Write new batches and the advanced range together.
+        """Write new batches and the advanced range together; there may be no batches, or several.
 
-        Only while the run is accepted or running under this fence and the stored range equals `before`.
+        Only while the run is accepted or running under this fence and the stored range equals `before` in every field.
         """
 
     def batches(self, run_id: str, statuses: Sequence[BatchStatus], *, after: str = "", limit: int = 1000) -> list[Batch]:
@@ -101,6 +101,12 @@ class RunStore(Protocol):
     def summary(self, run_id: str, now: datetime, recent_window_s: float) -> Summary:
         """Sums over the run's batches, its progress and its cursor; empty for an unknown run.
 
-        What is done of unfinished batches is counted in. The cursor ends before the first batch that is not done, also
-        one that failed; a run over a list (of ids, or of failures) has none.
+        What is done of unfinished batches is counted in. Ranges and batches are of one moment, so that who finds
+        `open_settled` may begin the closing ranges. It stays true once it is, since batches do not leave their final
+        states and a range that is done stays so. A run without ranges is neither `open_done` nor `open_settled` nor
+        `ranges_done`.
+
+        The cursor is over the ranges without a feed alone, in their order: it ends before the first batch that is not
+        done, also one that failed, and does not go past a range that is still planned. A run over a list (of ids, or of
+        failures) has none, nor has one of which every range has a feed.
         """

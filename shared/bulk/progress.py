@@ -11,6 +11,7 @@ from shared.bulk.records import IdRange, Run, RunOptions, RunStatus, Summary
 from shared.bulk.results import total
 
 SHOWN_PROBLEMS = 50
+_MOST_BEFORE_THE_END = 0.99  # while ranges are planned, nobody knows what is still to come
 
 
 def status_of(run: Run, summary: Summary, ranges: Sequence[IdRange], now: datetime, rate_window_s: float) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def options_of(options: RunOptions) -> dict[str, Any]:
         "createdBefore": options.created_before,
         "modifiedAfter": options.modified_after,
         "dryRun": options.dry_run or None,
+        "deleteAll": options.delete_all or None,
+        "onlyOwn": options.only_own or None,
         "retryOf": options.retry_of,
     }
     return {name: value for name, value in shown.items() if value is not None}
@@ -68,21 +71,23 @@ def options_of(options: RunOptions) -> dict[str, Any]:
 def expected_items(run: Run, summary: Summary, ranges: Sequence[IdRange]) -> int | None:
     """How many items the run will have seen: exact once everything is planned, else as counted at the start.
 
-    Where the source could not count, the planned part of the id space tells, since ids are spread evenly.
+    Where the source could not count, the planned part of the id space tells, since ids are spread evenly. What feeds add
+    is known only as far as it is planned. None: nobody knows yet.
     """
-    if summary.ranges_done:
+    if summary.open_done:
         return summary.planned_items
+    scanned_items = summary.planned_items - summary.fed_items
     if run.total is not None:
-        return max(run.total, summary.planned_items)
+        return max(run.total, scanned_items) + summary.fed_items
     if run.options.retry_of is not None:
         return None
     share = planned_share(ranges)
-    return round(summary.planned_items / share) if share > 0 else None
+    return round(scanned_items / share) + summary.fed_items if share > 0 else None
 
 
 def planned_share(ranges: Sequence[IdRange]) -> float:
-    """The share of the id space that is planned, from 0 to 1."""
-    spans = [(_position(part.first, 0.0), _position(part.until, 1.0), part) for part in ranges]
+    """The share of the id space that is planned, from 0 to 1; ranges with a feed have no place in it."""
+    spans = [(_position(part.first, 0.0), _position(part.until, 1.0), part) for part in ranges if part.feed is None]
     whole = sum(until - first for first, until, _ in spans)
     if whole <= 0:
         return 0.0
@@ -111,4 +116,5 @@ def _rate(run: Run, summary: Summary, now: datetime, window_s: float) -> float:
 def _progress(run: Run, summary: Summary, expected: int | None) -> float:
     if run.status in {RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS}:
         return 1.0
-    return min(1.0, summary.settled_items / expected) if expected else 0.0
+    most = 1.0 if summary.ranges_done else _MOST_BEFORE_THE_END
+    return min(most, summary.settled_items / expected) if expected else 0.0

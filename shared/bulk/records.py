@@ -22,6 +22,10 @@ class Kind(StrEnum):
     ALL = "all"
 
 
+LINKS = (Kind.CATEGORIES, Kind.PRODUCTS, Kind.CUSTOMERS, Kind.ORDERS)
+"""The kinds of a chain in their order: what others refer to comes first (product.md "Where it runs")."""
+
+
 class Feed(StrEnum):
     """Where the ids of a range come from, when it is no slice of the id space (flows.md "Closing sweep", "Delete all")."""
 
@@ -76,6 +80,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One import of one kind. `parent` is the chain that it is a link of (`child_id`); a chain itself has no ranges.
 
+    `parent_fence` is the fence of the chain under which the link was begun, or taken up again.
     `fence` rises by one with every start and take-over of the kind; `revision` rises with every write of this record
     and is the condition of the next one.
     """
@@ -93,6 +98,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: int | None = None
     halt_reason: str | None = None
     parent: str | None = None
+    parent_fence: int | None = None
     revision: int = 0
 
 
@@ -189,9 +195,11 @@ def batch_id(range_index: int, number: int) -> str:
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over the batches of a run, and the run's cursor (http-api.md "Status of a run").
 
-    `open_done`: every range that is not closing is planned to its end, `ranges_done`: the closing ones too.
-    `settled_items` counts the items of finished batches; `recent_items` those of batches that finished in the last
-    `recent_window_s` seconds, for the rate. `live` counts batches whose lease has not run out.
+    `open_done`: every range that is not closing is planned to its end, `open_settled`: and every batch of these is done or
+    failed; `ranges_done`: the closing ranges are planned to their end, too. `settled_items` counts the items of finished
+    batches; `recent_items` those of batches that finished in the last `recent_window_s` seconds, for the rate.
+    `fed_items` are those of `planned_items` that came from feeds, beyond what a scan of the ids finds. `live` counts
+    batches whose lease has not run out.
     """
 
     planned: int = 0
@@ -200,9 +208,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     queued: int = 0
     live: int = 0
     open_done: bool = False
+    open_settled: bool = False
     ranges_done: bool = False
     settled_items: int = 0
     planned_items: int = 0
+    fed_items: int = 0
     recent_items: int = 0
     cursor: str | None = None
     result: BatchResult = BatchResult()

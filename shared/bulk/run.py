@@ -96,6 +96,14 @@ def abandoned(run: Run, now: datetime) -> Run:
     return msgspec.structs.replace(run, status=RunStatus.ABANDONED, finished_at=run.finished_at or now, updated_at=now)
 
 
+def may_close(run: Run, summary: Summary) -> bool:
+    """What the run covers has been brought over, and its closing ranges are to be planned (flows.md "Closing sweep").
+
+    A run that was asked to stop does not begin with them.
+    """
+    return run.status in GOING_ON and summary.open_settled and not summary.ranges_done
+
+
 def settled(run: Run, summary: Summary, now: datetime) -> Run | None:
     """The run in its final state if nothing is left to do or to wait for; None while it must go on as it is."""
     if run.status is RunStatus.STOPPING and summary.live == 0:

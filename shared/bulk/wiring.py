@@ -17,7 +17,7 @@ from shared.klaviyo.event_imports import EventImporter
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter
 from shared.reading.choosing import Chooser
-from shared.reading.lookups import Lookups
+from shared.reading.lookups import Lookups, bulk_rules
 from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
 from shared.slots import Slots
 from shared.sqlite.database import Database
@@ -55,7 +55,7 @@ def wired(
 ) -> ImportApp:
     """An import over these clients and this state; `now` and `new_id` as in `ImportApp`."""
     slots = Slots(settings.state.workers)
-    lookups = Lookups(commercetools)
+    lookups = Lookups(commercetools, bulk_rules(settings.mapping.document.product.brandAttribute))
     return ImportApp(
         settings=settings,
         slots=slots,

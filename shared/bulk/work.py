@@ -10,8 +10,13 @@ import msgspec
 from shared import logs
 from shared.budget import Budget, budget_of
 from shared.bulk.app import ImportApp
-from shared.bulk.finish import finish_check, stop_run
+from shared.bulk.chain import go_on
+from shared.bulk.finish import stop_run
+from shared.bulk.kinds.categories import import_categories
 from shared.bulk.kinds.customers import import_customers
+from shared.bulk.kinds.deletions import delete_catalog
+from shared.bulk.kinds.orders import import_orders
+from shared.bulk.kinds.products import import_products
 from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import NotTaken
 from shared.bulk.publish import publish_work
@@ -26,7 +31,12 @@ MOST_ATTEMPTS = 8
 
 ATTEMPTS_USED_UP = "attempts_used_up"
 
-KIND_WORK: Mapping[Kind, Callable[[ImportApp, Run, Batch, Progress, Budget], Iterator[Step]]] = {Kind.CUSTOMERS: import_customers}
+KIND_WORK: Mapping[Kind, Callable[[ImportApp, Run, Batch, Progress, Budget], Iterator[Step]]] = {
+    Kind.CUSTOMERS: import_customers,
+    Kind.ORDERS: import_orders,
+    Kind.PRODUCTS: import_products,
+    Kind.CATEGORIES: import_categories,
+}
 """How the items of each kind are brought over; a step at a time, in the batch's order."""
 
 _log = logs.get(__name__)
@@ -42,7 +52,7 @@ def work_batch(app: ImportApp, message: WorkMessage, owner: str, budget_s: float
         run = app.store.run(message.run_id)
         if batch is not None and run is not None:
             _work(app, run, batch, owner, budget_s)
-    finish_check(app, message.run_id)
+    go_on(app, message.run_id)
 
 
 def give_up_batch(app: ImportApp, message: WorkMessage, owner: str) -> None:
@@ -58,7 +68,7 @@ def give_up_batch(app: ImportApp, message: WorkMessage, owner: str) -> None:
             else:
                 _put_back(app, batch, owner, Progress(batch.cursor, batch.result, lambda: batch.carried), count_attempt=False)
                 publish_work(app, run, [batch.batch_id])
-    finish_check(app, message.run_id)
+    go_on(app, message.run_id)
 
 
 @contextmanager
@@ -81,7 +91,8 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -
     progress = Progress(batch.cursor, batch.result)
     watch = RunWatch(app, run.run_id, run.fence, batch, owner)
     try:
-        for step in KIND_WORK[run.kind](app, run, batch, progress, budget_of(budget_s, check_stop=watch)):
+        work = delete_catalog if run.options.delete_all else KIND_WORK[run.kind]
+        for step in work(app, run, batch, progress, budget_of(budget_s, check_stop=watch)):
             progress.add(step)
         app.store.settle(batch, owner, BatchStatus.DONE, progress.result, app.now())
     except Interrupted as interrupted:

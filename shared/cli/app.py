@@ -19,10 +19,30 @@ if TYPE_CHECKING:
     from shared.cli.api_client import Answer, ImportApi
 
 
-class ImportKind(StrEnum):
-    """The kinds that this version imports."""
+class OneKind(StrEnum):
+    """The kinds that are imported, in the order of an import of all."""
 
+    CATEGORIES = "categories"
+    PRODUCTS = "products"
     CUSTOMERS = "customers"
+    ORDERS = "orders"
+
+
+class ImportKind(StrEnum):
+    """What an import can be of: one kind, or all of them, one after the other."""
+
+    CATEGORIES = "categories"
+    PRODUCTS = "products"
+    CUSTOMERS = "customers"
+    ORDERS = "orders"
+    ALL = "all"
+
+
+class DeletedKind(StrEnum):
+    """The kinds whose records in Klaviyo can be deleted all at once."""
+
+    CATEGORIES = "categories"
+    PRODUCTS = "products"
 
 
 app = typer.Typer(
@@ -36,8 +56,11 @@ app = typer.Typer(
 
 app.add_typer(dead_letters.app, name="dead-letters")
 
-Kind = Annotated[ImportKind, typer.Argument(help="What to import; this version offers customers.", show_default=False)]
-OptionalKind = Annotated[ImportKind | None, typer.Argument(help="One kind in detail; all kinds if left out.")]
+_KINDS = ", ".join(OneKind)
+
+Kind = Annotated[ImportKind, typer.Argument(help=f"One of {_KINDS}, or all.", show_default=False)]
+LockedKind = Annotated[OneKind, typer.Argument(help=f"One of {_KINDS}.", show_default=False)]
+OptionalKind = Annotated[ImportKind | None, typer.Argument(help="One kind, or the import of all, in detail; a list if left out.")]
 RunId = Annotated[str, typer.Argument(help="The run's id, as `ct-klaviyo runs` lists it.", show_default=False)]
 RunOrKind = Annotated[str, typer.Argument(help="A run's id, or a kind for its newest run.", show_default=False)]
 Url = Annotated[
@@ -77,7 +100,10 @@ def import_(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Start an import. Without options it covers everything of that kind."""
+    """Start an import of one kind, or of all, one after the other. Without options it covers everything.
+
+    With `all` only --created-after, --modified-after and --dry-run can be given.
+    """
     chosen = {
         "startId": start_id,
         "createdAfter": created_after,
@@ -88,6 +114,32 @@ def import_(
     with _api(url, as_json) as api:
         listed = _listed_ids(ids, ids_file)
         options = {name: value for name, value in {**chosen, "ids": listed}.items() if value is not None}
+        _started(api, api.start(kind.value, options), watch, as_json)
+
+
+@app.command("delete-all")
+def delete_all(
+    kind: Annotated[DeletedKind, typer.Argument(help="categories or products.", show_default=False)],
+    only_own: Annotated[
+        bool, typer.Option("--only-own", help="Only what has the id of a commercetools resource; spare what others made.")
+    ] = False,
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", metavar="KIND", help="The kind once more, instead of being asked; for scripts.")
+    ] = None,
+    watch: Watching = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Delete every record of a kind in Klaviyo's catalog, whoever made it; of products the variants, too.
+
+    It asks to type the kind before it begins. commercetools is left alone.
+    """
+    typed = confirm if confirm is not None else _typed_confirmation(kind, only_own=only_own)
+    if typed.strip() != kind.value:
+        complain(f"that is not {kind.value}: nothing was deleted")
+        raise typer.Exit(Exit.USAGE)
+    options = {"deleteAll": True, "confirmDeletion": kind.value} | ({"onlyOwn": True} if only_own else {})
+    with _api(url, as_json) as api:
         _started(api, api.start(kind.value, options), watch, as_json)
 
 
@@ -125,7 +177,7 @@ def run(run_id: RunId, url: Url = None, as_json: Json = False) -> None:
 
 @app.command()
 def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
-    """Stop the running import of a kind; it can be resumed."""
+    """Stop the running import of a kind, or of all; it can be resumed. An import of all stops with each of its kinds."""
     with _api(url, as_json) as api:
         answer = api.stop(kind.value)
         _show(answer, as_json, lambda _: [f"stopping {answer['runId']}; go on later with: ct-klaviyo resume {answer['runId']}"])
@@ -133,7 +185,7 @@ def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
 
 @app.command()
 def resume(run_or_kind: RunOrKind, watch: Watching = False, url: Url = None, as_json: Json = False) -> None:
-    """Continue a stopped, halted or interrupted import where it was."""
+    """Continue a stopped, halted or interrupted import where it was; of a kind that is part of an import of all, that one."""
     with _api(url, as_json) as api:
         run_id = _run_id(api, run_or_kind)
         answer = api.resume(run_id)
@@ -142,7 +194,7 @@ def resume(run_or_kind: RunOrKind, watch: Watching = False, url: Url = None, as_
 
 @app.command()
 def retry(run_id: RunId, watch: Watching = False, url: Url = None, as_json: Json = False) -> None:
-    """Start a new import of only the items that failed in a finished one."""
+    """Start a new import of only the items that failed in a finished one; of an import of all, kind by kind."""
     with _api(url, as_json) as api:
         _started(api, api.retry(run_id), watch, as_json)
 
@@ -156,7 +208,7 @@ def watch(run_or_kind: RunOrKind, url: Url = None, as_json: Json = False) -> Non
 
 @app.command()
 def unlock(
-    kind: Kind,
+    kind: LockedKind,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Even while a run of ours is alive.")] = False,
 ) -> None:
@@ -215,6 +267,16 @@ def _listed_ids(ids: list[str] | None, ids_file: Path | None) -> list[str] | Non
             raise ConfigError([Problem("--ids-file", "names no id; leave the option out to import everything")])
         listed += found
     return listed or None
+
+
+def _typed_confirmation(kind: DeletedKind, *, only_own: bool) -> str:
+    """What a person types who was told what is about to go."""
+    with_them = ", with their variants," if kind is DeletedKind.PRODUCTS else ""
+    if only_own:
+        complain(f"This deletes the {kind.value}{with_them} that have a commercetools id in Klaviyo's catalog.")
+    else:
+        complain(f"This deletes every one of the {kind.value}{with_them} in Klaviyo's catalog, whoever made them.")
+    return str(typer.prompt(f"It cannot be undone. Type {kind.value} to go on", default="", show_default=False, err=True))
 
 
 def _run_id(api: ImportApi, run_or_kind: str) -> str:

@@ -21,6 +21,8 @@ PLAIN_LINE_S = 5.0
 PATIENCE_S = 30.0
 """How long a silent import API, or a run that nobody works on, is watched before it is given up."""
 
+_STILL = render.FINISHED | {render.PENDING}
+
 Show = Callable[[Answer], None]
 
 
@@ -99,27 +101,34 @@ class Watch:
             yield self._plain()
 
     def _plain(self) -> Show:
-        shown_at, shown_status = float("-inf"), None
+        """A line for each change of state, and every few seconds while there is none; of a chain, for each link."""
+        shown: dict[object, tuple[float, object]] = {}
 
         def show(status: Answer) -> None:
-            nonlocal shown_at, shown_status
-            now = self.monotonic()
-            if status.get("status") != shown_status or now - shown_at >= PLAIN_LINE_S:
-                shown_at, shown_status = now, status.get("status")
-                self.say(render.line(status))
+            for part in render.parts(status):
+                now, state, kind = self.monotonic(), part.get("status"), part.get("kind")
+                shown_at, shown_state = shown.get(kind, (float("-inf"), render.PENDING))
+                if state != shown_state or (state not in _STILL and now - shown_at >= PLAIN_LINE_S):
+                    shown[kind] = now, state
+                    self.say(render.line(part))
 
         return show
 
 
 def bar(status: Answer, now: float) -> Group:
-    """The run as a bar with its numbers beneath; the bar pulses while there is no progress to show."""
-    progress = status.get("progress")
-    row = Table.grid(padding=(0, 1), expand=False)
-    row.add_row(
-        Text(str(status.get("kind", "?")), style="bold"),
-        ProgressBar(total=1.0 if progress else None, completed=progress or 0.0, width=32, animation_time=now),
-        Text(render.percent(status).rjust(6)),
-        Text(render.seen_of(status)),
-        Text(render.words(status), style="cyan"),
+    """The run as a bar with its numbers beneath, a chain as one for each link; a bar pulses while there is no progress."""
+    grid = Table.grid(padding=(0, 1), expand=False)
+    for part in render.parts(status):
+        grid.add_row(*_row(part, now))
+    return Group(grid, Text(f"  {render.pace(status)}", style="dim"))
+
+
+def _row(part: render.Status, now: float) -> tuple[Text | ProgressBar, ...]:
+    progress, pending = part.get("progress"), part.get("status") == render.PENDING
+    return (
+        Text(str(part.get("kind", "?")), style="bold"),
+        ProgressBar(total=1.0 if progress or pending else None, completed=progress or 0.0, width=32, animation_time=now),
+        Text("" if pending else render.percent(part).rjust(6)),
+        Text("" if pending else render.seen_of(part)),
+        Text(render.words(part), style="dim" if pending else "cyan"),
     )
-    return Group(row, Text(f"  {render.pace(status)}", style="dim"))

@@ -9,6 +9,7 @@ from typing import Any
 
 Status = Mapping[str, Any]
 
+PENDING = "pending"
 FINISHED = frozenset({"completed", "completed_with_errors", "stopped", "halted", "abandoned"})
 SHOWN_PROBLEMS = 10
 
@@ -54,6 +55,12 @@ def pace(status: Status) -> str:
     return "  ".join(parts)
 
 
+def sum_of(status: Status) -> str:
+    """`seen 300 = sent 298 + skipped 1 + failed 1`."""
+    counts = [f"{name} {number(status.get(name, 0))}" for name in ("sent", "skipped", "failed")]
+    return f"seen {number(status.get('seen', 0))} = {' + '.join(counts)}"
+
+
 def words(status: Status) -> str:
     """The run's state in words."""
     return str(status.get("status", "?")).replace("_", " ")
@@ -62,6 +69,11 @@ def words(status: Status) -> str:
 def line(status: Status) -> str:
     """A run on one line, for a log or a terminal that is none."""
     return f"{status.get('kind', '?')}  {words(status)}  {percent(status)}  {seen_of(status)}  {pace(status)}"
+
+
+def parts(status: Status) -> list[Status]:
+    """A run itself, or the links of a chain."""
+    return list(status.get("children") or [status])
 
 
 def elapsed_s(status: Status) -> float | None:
@@ -79,6 +91,8 @@ def next_step(status: Status) -> str | None:
     if status.get("resumable"):
         return f"resume with: ct-klaviyo resume {run_id}"
     if status.get("status") == "completed_with_errors":
+        if links := [str(link.get("runId")) for link in status.get("children") or [] if link.get("failed")]:
+            return f"try the failed ones again with: {', '.join(f'ct-klaviyo retry {link}' for link in links)}"
         return f"try the failed ones again with: ct-klaviyo retry {run_id}"
     if status.get("status") == "abandoned":
         return "a newer run has taken its place"
@@ -97,8 +111,11 @@ def summary(status: Status) -> list[str]:
         lines.append(f"  halted   {halted_by}")
     if status.get("status") not in FINISHED:
         lines.append(f"  progress {percent(status)}, {pace(status)}")
-    counts = [f"{name} {number(status.get(name, 0))}" for name in ("sent", "skipped", "failed")]
-    lines.append(f"  seen {number(status.get('seen', 0))} = {' + '.join(counts)}")
+    lines.append(f"  {sum_of(status)}")
+    lines += [
+        f"    {link.get('kind', '?')}: {words(link)}{'' if link.get('status') == PENDING else f', {sum_of(link)}'}"
+        for link in status.get("children") or []
+    ]
     for title, reasons in (
         ("skipped", status.get("skippedReasons")),
         ("failed", status.get("failedReasons")),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from shared.commercetools.catalog import Category, ProductProjection
+from shared.commercetools.orders import Order, OrderWithJson
 from shared.commercetools.resources import Customer, Resource
 
 T = TypeVar("T", bound=Resource)
@@ -17,7 +19,8 @@ class ResourceKind(Generic[T]):
 
     `path` below the project; `graphql_field` of the query type; `expand` references, left out when the credentials may
     not read them; `fixed` a constant condition of every query (GraphQL only, where a projection does not say it);
-    `params` constant REST parameters.
+    `params` constant REST parameters. `page_bytes`: how much JSON a page is to hold, where resources may be large.
+    `keeps_json`: the type has a field `json` that gets the whole JSON of the resource.
     """
 
     name: str
@@ -27,6 +30,8 @@ class ResourceKind(Generic[T]):
     expand: tuple[str, ...] = ()
     fixed: str | None = None
     params: tuple[tuple[str, str], ...] = ()
+    page_bytes: int | None = None
+    keeps_json: bool = False
 
 
 CUSTOMERS = ResourceKind(
@@ -37,4 +42,32 @@ CUSTOMERS = ResourceKind(
     expand=("customerGroup",),
 )
 
-KINDS: Mapping[str, ResourceKind[Any]] = {kind.name: kind for kind in (CUSTOMERS,)}
+_PRODUCT_PAGE_BYTES = 1_000_000  # decoded it takes several times as much
+
+PRODUCTS = ResourceKind(
+    name="products",
+    path="product-projections",
+    graphql_field="products",
+    resource_type=ProductProjection,
+    expand=("categories[*].ancestors[*]",),
+    params=(("staged", "false"),),
+    page_bytes=_PRODUCT_PAGE_BYTES,
+)
+"""Ids over GraphQL are those of all products, what is read whole are the published ones."""
+
+CATEGORIES = ResourceKind(
+    name="categories",
+    path="categories",
+    graphql_field="categories",
+    resource_type=Category,
+    expand=("ancestors[*]",),
+)
+
+_ORDER_PAGE_BYTES = 2_000_000  # two pages are held, as much again while one is decoded; ordinary orders have some 9 KB
+
+ORDERS = ResourceKind(name="orders", path="orders", graphql_field="orders", resource_type=Order, page_bytes=_ORDER_PAGE_BYTES)
+"""Without expansions, which cost commercetools time and are refused as a whole; what orders refer to is looked up."""
+
+ORDERS_WITH_JSON = replace(ORDERS, resource_type=OrderWithJson, keeps_json=True)
+
+KINDS: Mapping[str, ResourceKind[Any]] = {kind.name: kind for kind in (CUSTOMERS, ORDERS, PRODUCTS, CATEGORIES)}

@@ -151,6 +151,12 @@ class Order(Resource, frozen=True, kw_only=True):
         return [*self.lineItems, *self.customLineItems]
 
 
+class OrderWithJson(Order, frozen=True, kw_only=True):
+    """An order with its whole JSON, where fields are sent that we do not know."""
+
+    json: msgspec.Raw = msgspec.Raw()
+
+
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """A movement of money: `type` such as Charge or Refund, `state` such as Pending or Success."""
 

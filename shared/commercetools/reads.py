@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import GenericAlias
 from typing import Protocol, TypeVar
 from urllib.parse import quote
@@ -34,6 +34,10 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=Identified)
 
 
+class _Id(msgspec.Struct):
+    id: str
+
+
 class _Page(msgspec.Struct):
     results: msgspec.Raw
 
@@ -63,22 +67,31 @@ def rows(
     read_timeout_s: float,
     kind: PathKind = PathKind.COLLECTION,
     expand: Sequence[str] = (),
+    on_unreadable: Callable[[str, str], None] | None = None,
 ) -> list[Row]:
     """All resources of a collection that fulfil the constant condition `where`, in id order, over all pages.
 
-    `variables` are its input variables (`sku in :sku`). Raises `PermanentError` when a row has another form, else as the client.
+    `variables` are its input variables (`sku in :sku`). Rows of another form are told to `on_unreadable`, by id and the path
+    of the field, and left out; without it they raise `PermanentError`. Raises what the client raises.
     """
     fixed = [("sort", "id asc"), ("limit", str(PAGE)), ("withTotal", "false"), *(("expand", name) for name in expand)]
     asked = [("where", where), *_inputs(variables)]
     found: list[Row] = []
+    behind: list[tuple[str, str]] = []
     while True:
-        behind = [("where", "id > :after"), ("var.after", found[-1].id)] if found else []
         params = [*asked, *behind, *fixed]
         body = client.get(path, params, budget=budget, kind=kind, read_timeout_s=read_timeout_s)
-        page = _decoded_rows(body, row_type, f"GET {path}")
+        try:
+            page = _decoded_rows(body, row_type, f"GET {path}")
+            ids = [row.id for row in page]
+        except PermanentError:
+            if on_unreadable is None:
+                raise
+            page, ids = _readable_rows(body, row_type, f"GET {path}", on_unreadable)
         found += page
-        if len(page) < PAGE:
+        if len(ids) < PAGE:
             return found
+        behind = [("where", "id > :after"), ("var.after", ids[-1])]
 
 
 def first(
@@ -134,6 +147,21 @@ def _decoded_rows(body: bytes, row_type: type[T], operation: str) -> list[T]:
     page = decoded(body, _Page, operation)
     found: list[T] = decoded(page.results, GenericAlias(list, (row_type,)), operation)  # type: ignore[arg-type] # a type, too
     return found
+
+
+def _readable_rows(
+    body: bytes, row_type: type[Row], operation: str, on_unreadable: Callable[[str, str], None]
+) -> tuple[list[Row], list[str]]:
+    """The rows that have the form, and the ids of all."""
+    readable: list[Row] = []
+    ids: list[str] = []
+    for raw in _decoded_rows(body, msgspec.Raw, operation):
+        ids.append(decoded(raw, _Id, operation).id)
+        try:
+            readable.append(decoded(raw, row_type, operation))
+        except PermanentError as error:
+            on_unreadable(ids[-1], error.pointer or "")
+    return readable, ids
 
 
 def _inputs(variables: Mapping[str, str | Sequence[str]]) -> list[tuple[str, str]]:

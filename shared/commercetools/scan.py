@@ -24,7 +24,9 @@ from shared.outcomes import PathKind
 PAGE = 500
 IDS_PER_GET = 100  # a longer query string may be refused (commercetools.md 3)
 TOTAL_CAP = 10_000
-_SMALLEST_PAGE = 20
+SMALLEST_PAGE = 20
+FIRST_SIZED_PAGE = 5  # of a kind whose pages are sized by what the one before held
+SIZED_PAGE_GROWTH = 10  # how many times as many rows the next one may have: a few rows tell little of the others
 _PLACE = re.compile(r".* - at `\$([^`]*)`", re.DOTALL)  # greedy: a value quoted before it cannot pass for the place
 
 R = TypeVar("R")
@@ -99,7 +101,7 @@ def id_page(
         try:
             body = client.graphql(document, variables, budget=budget)
         except PermanentError as error:
-            if error.reason != QUERY_TOO_COMPLEX or asked <= _SMALLEST_PAGE:
+            if error.reason != QUERY_TOO_COMPLEX or asked <= SMALLEST_PAGE:
                 raise
             size = asked // 2
             continue
@@ -133,7 +135,8 @@ def pages(
 ) -> Iterator[Page[T]]:
     """All resources with ids from `first` to `last` that pass the filter, in id order, a page at a time.
 
-    The next page is fetched while the caller handles this one, so two pages are held at most. `on_forbidden` is called
+    The next page is fetched while the caller handles this one, so two pages are held at most; of a kind with `page_bytes`
+    a page has as many rows as fit, as far as the page before tells. `on_forbidden` is called
     once, in the fetching thread, when the credentials may not read what `kind.expand` names; reading goes on without.
     Raises what the client raises, and `Interrupted` within a second of a stop.
     """
@@ -147,7 +150,7 @@ def pages(
     while ahead:
         fetched = awaited(ahead, budget)
         ahead = None
-        if fetched.ids and len(fetched.ids) == page_size and fetched.ids[-1] < last:
+        if fetched.is_full and fetched.ids[-1] < last:
             ahead = fetched_ahead(wanted.after(fetched.ids[-1]))
         if fetched.rows:
             yield fetched.rows
@@ -161,11 +164,24 @@ def by_ids(
     budget: Budget,
     on_forbidden: Callable[[Forbidden], None] = lambda _error: None,
 ) -> Iterator[Page[T]]:
-    """The resources with these ids, in id order, a hundred a request; those that do not exist are simply not there."""
+    """The resources with these ids, in id order, a hundred a request; those that do not exist are simply not there.
+
+    Read ahead, stopped and raising as `pages`.
+    """
     reader = _Reader(client, kind, IDS_PER_GET, budget, on_forbidden)
     ordered = sorted(set(ids))
-    for start in range(0, len(ordered), IDS_PER_GET):
-        fetched = reader.page(Filter(ids=tuple(ordered[start : start + IDS_PER_GET])))
+    begun = 0
+
+    def fetched_ahead() -> Future[_Fetched[T]] | None:
+        nonlocal begun
+        piece = tuple(ordered[begun : begun + reader.page_size])
+        begun += len(piece)
+        return in_background(lambda: reader.page(Filter(ids=piece)), name="commercetools-page") if piece else None
+
+    ahead = fetched_ahead()
+    while ahead:
+        fetched = awaited(ahead, budget)
+        ahead = fetched_ahead()
         if fetched.rows:
             yield fetched.rows
 
@@ -174,10 +190,14 @@ def by_ids(
 class _Fetched(Generic[T]):
     rows: Page[T]
     ids: list[str]
+    is_full: bool
 
 
 class _Reader(Generic[T]):
-    """Reads single pages of a kind; remembers that an expansion is not allowed."""
+    """Reads single pages of a kind, one after the other; remembers that an expansion is not allowed.
+
+    `page_size` is how many rows the next page asks for.
+    """
 
     def __init__(
         self,
@@ -192,29 +212,40 @@ class _Reader(Generic[T]):
         self._budget = budget
         self._on_forbidden = on_forbidden
         self._expand = kind.expand
-        self._fixed = [*kind.params, ("sort", "id asc"), ("limit", str(page_size)), ("withTotal", "false")]
+        self._most = page_size
+        self.page_size = min(page_size, FIRST_SIZED_PAGE) if kind.page_bytes else page_size
         self._row = msgspec.json.Decoder(kind.resource_type)
         self._rows: msgspec.json.Decoder[list[T]] = msgspec.json.Decoder(GenericAlias(list, (kind.resource_type,)))
 
     def page(self, where: Filter) -> _Fetched[T]:
         """One page: its rows, and the ids of all of them."""
         operation = f"GET {self._kind.path}"
-        answer = _decoded(_REST_ANSWER, self._body(where), operation)
-        try:
-            decoded = self._rows.decode(answer.results)
-            return _Fetched([*decoded], [row.id for row in decoded])
-        except msgspec.ValidationError:
-            rows = [self._one(raw, operation) for raw in _decoded(_RAW_ROWS, answer.results, operation)]
-            return _Fetched(rows, [row.id for row in rows])
+        asked = self.page_size
+        results = _decoded(_REST_ANSWER, self._body(where), operation).results
+        rows = self._decoded_rows(results, operation)
+        if self._kind.page_bytes and rows:
+            fitting = self._kind.page_bytes * len(rows) // len(memoryview(results))
+            self.page_size = max(1, min(self._most, fitting, len(rows) * SIZED_PAGE_GROWTH))
+        return _Fetched(rows, [row.id for row in rows], is_full=len(rows) == asked)
+
+    def _decoded_rows(self, results: msgspec.Raw, operation: str) -> Page[T]:
+        if not self._kind.keeps_json:
+            try:
+                return [*self._rows.decode(results)]
+            except msgspec.ValidationError:
+                pass
+        return [self._one(raw, operation) for raw in _decoded(_RAW_ROWS, results, operation)]
 
     def _one(self, raw: msgspec.Raw, operation: str) -> T | Undecodable:
         try:
-            return self._row.decode(raw)
+            row = self._row.decode(raw)
+            return msgspec.structs.replace(row, json=raw) if self._kind.keeps_json else row
         except msgspec.ValidationError as error:
             return Undecodable(_decoded(_ID, raw, operation).id, field_path(error))
 
     def _body(self, where: Filter) -> bytes:
-        params = [*where.rest_params(), *self._fixed]
+        sized = [("sort", "id asc"), ("limit", str(self.page_size)), ("withTotal", "false")]
+        params = [*where.rest_params(), *self._kind.params, *sized]
         if self._expand:
             expanded = [*params, *(("expand", path) for path in self._expand)]
             try:

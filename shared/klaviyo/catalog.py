@@ -6,12 +6,20 @@ Ids are those of commercetools: a product's id, a variant's SKU, a category's id
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import msgspec
 
 ID_PREFIX = "$custom:::$default:::"
+
+
+class CatalogKind(StrEnum):
+    """What an object of the catalog is, as Klaviyo calls it."""
+
+    ITEM = "catalog-item"
+    VARIANT = "catalog-variant"
+    CATEGORY = "catalog-category"
 
 
 def compound_id(external_id: str) -> str:
@@ -22,6 +30,11 @@ def compound_id(external_id: str) -> str:
 def external_id_of(compound: str) -> str:
     """The external id in Klaviyo's id."""
     return compound.removeprefix(ID_PREFIX)
+
+
+def klaviyo_id(given: str) -> str:
+    """Klaviyo's id of what `given` names: an external id, or Klaviyo's id itself, which alone may hold `:::`."""
+    return given if ":::" in given else compound_id(given)
 
 
 class InventoryPolicy(IntEnum):

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from shared.budget import Budget
 from shared.errors import PermanentError
-from shared.klaviyo.catalog_requests import ShownVariant, list_variants
+from shared.klaviyo.catalog import CatalogKind, external_id_of, klaviyo_id
+from shared.klaviyo.catalog_finding import (
+    FoundItem,
+    IncludedVariant,
+    ItemPage,
+    find_ids,
+    find_items,
+    id_pieces,
+    list_ids,
+)
+from shared.klaviyo.catalog_requests import CATEGORIES_PER_REQUEST, ShownVariant, find_categories, list_variants
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.requests import next_cursor
 from shared.klaviyo.verdicts import is_missing
+from shared.together import results, together
+
+LOOK_UPS_AT_ONCE = 4
+
+R = TypeVar("R")
+
+INCLUDED_SURELY = 99
+"""Of how many variants of an item a page of items surely shows all; a longer list may be a first page of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """An item that Klaviyo has: whether it is published, and the SKUs of its variants."""
+
+    published: bool
+    variants: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KlaviyoIds:
+    """A page of Klaviyo's own ids, whoever made the objects, and the cursor of the next page, None on the last."""
+
+    ids: tuple[str, ...]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +83,83 @@ def variants_of(
         cursor = next_cursor(page.links)
         if cursor is None:
             return listed
+
+
+def items_there(item_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> dict[str, ShownItem]:
+    """Those of the items that Klaviyo has, by external id. Raises what sending raises."""
+    found = _together([partial(_item_pages, piece, client, budget) for piece in id_pieces(item_ids)], budget)
+    items: dict[str, ShownItem] = {}
+    unsure: list[FoundItem] = []
+    for page in (page for pages in found for page in pages):
+        for item in page.data:
+            skus = _skus_of(item, page.included)
+            if skus is None or len(skus) > INCLUDED_SURELY:
+                unsure.append(item)
+            else:
+                items[external_id_of(item.id)] = _shown(item, skus)
+    listed = _together([partial(variants_of, external_id_of(item.id), client, budget) for item in unsure], budget)
+    for item, variants in zip(unsure, listed, strict=True):
+        if variants is not None:
+            items[external_id_of(item.id)] = _shown(item, variants.skus)
+    return items
+
+
+def categories_there(category_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> dict[str, str]:
+    """The names of those of the categories that Klaviyo has, by external id. Raises what sending raises."""
+    pieces = [category_ids[at : at + CATEGORIES_PER_REQUEST] for at in range(0, len(category_ids), CATEGORIES_PER_REQUEST)]
+    found = _together([partial(client.send, find_categories(piece), budget) for piece in pieces], budget)
+    return {category_id: name for names in found for category_id, name in names.items()}
+
+
+def ids_there(kind: CatalogKind, named: Sequence[str], client: KlaviyoClient, budget: Budget) -> set[str]:
+    """Those of some objects that Klaviyo has; `named` as in `klaviyo_id`. Raises what sending raises."""
+    pages = _together([partial(client.send, find_ids(kind, piece), budget) for piece in id_pieces(named)], budget)
+    found = {klaviyos for page in pages for klaviyos in page.ids}
+    return {one for one in named if klaviyo_id(one) in found}
+
+
+def klaviyo_items(client: KlaviyoClient, cursor: str | None, budget: Budget) -> KlaviyoIds:
+    """A page of all items, oldest first; `cursor` None for the first. Raises what sending raises."""
+    return _ids(CatalogKind.ITEM, client, cursor, budget)
+
+
+def klaviyo_variants(client: KlaviyoClient, cursor: str | None, budget: Budget) -> KlaviyoIds:
+    """A page of all variants; otherwise as `klaviyo_items`."""
+    return _ids(CatalogKind.VARIANT, client, cursor, budget)
+
+
+def klaviyo_categories(client: KlaviyoClient, cursor: str | None, budget: Budget) -> KlaviyoIds:
+    """A page of all categories; otherwise as `klaviyo_items`."""
+    return _ids(CatalogKind.CATEGORY, client, cursor, budget)
+
+
+def _ids(kind: CatalogKind, client: KlaviyoClient, cursor: str | None, budget: Budget) -> KlaviyoIds:
+    page = client.send(list_ids(kind, cursor), budget)
+    return KlaviyoIds(tuple(page.ids), next_cursor(page.links))
+
+
+def _together(calls: Sequence[Callable[[], R]], budget: Budget) -> list[R]:
+    return results(together(calls, budget, threads=LOOK_UPS_AT_ONCE))
+
+
+def _item_pages(item_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> list[ItemPage]:
+    pages: list[ItemPage] = []
+    cursor: str | None = None
+    while True:
+        pages.append(client.send(find_items(item_ids, cursor), budget))
+        cursor = next_cursor(pages[-1].links)
+        if cursor is None:
+            return pages
+
+
+def _skus_of(item: FoundItem, included: Sequence[IncludedVariant] | None) -> Collection[str] | None:
+    """The SKUs of an item by what a page says, None when it does not say whose its variants are."""
+    if item.relationships.variants.data is not None:
+        return [external_id_of(variant.id) for variant in item.relationships.variants.data]
+    if included is None or any(variant.item_id is None for variant in included):
+        return None
+    return [external_id_of(variant.id) for variant in included if variant.item_id == item.id]
+
+
+def _shown(item: FoundItem, skus: Iterable[str]) -> ShownItem:
+    return ShownItem(item.attributes.published is not False, frozenset(skus))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -16,10 +16,12 @@ from shared.klaviyo import limits
 from shared.klaviyo.catalog import (
     CatalogCategory,
     CatalogItem,
+    CatalogKind,
     CatalogStock,
     CatalogVariant,
     compound_id,
     external_id_of,
+    klaviyo_id,
 )
 from shared.klaviyo.limits import Endpoint
 from shared.klaviyo.requests import PAGE_SIZE, Answer, Links, Request, any_of, body_as, nothing
@@ -41,7 +43,6 @@ VARIANT_ATTRIBUTES = (
 )
 """All attributes that an update of a variant may name."""
 
-_Kind = Literal["catalog-item", "catalog-variant", "catalog-category"]
 _NEW: dict[str, Any] = {"integration_type": "$custom", "catalog_type": "$default"}
 
 
@@ -90,33 +91,43 @@ _category_page = body_as(_CategoryPage)
 
 def encode_new_item(item: CatalogItem) -> bytes:
     """An item as a row that creates it, with its links to categories."""
-    return _row("catalog-item", None, {"external_id": item.external_id, **_NEW, **_item(item)}, _links(item))
+    return _row(CatalogKind.ITEM, None, {"external_id": item.external_id, **_NEW, **_item(item)}, _links(item))
 
 
 def encode_item(item: CatalogItem) -> bytes:
     """An item as a row that updates it; the links are always named, so that those it has lost are cleared."""
-    return _row("catalog-item", item.external_id, _item(item), _links(item))
+    return _row(CatalogKind.ITEM, item.external_id, _item(item), _links(item))
 
 
 def encode_new_variant(variant: CatalogVariant) -> bytes:
     """A variant as a row that creates it under its item."""
     attributes = {"external_id": variant.external_id, **_NEW, **_variant(variant)}
-    return _row("catalog-variant", None, attributes, {"item": {"data": _reference("catalog-item", variant.item_id)}})
+    return _row(CatalogKind.VARIANT, None, attributes, {"item": {"data": _reference(CatalogKind.ITEM, variant.item_id)}})
 
 
 def encode_variant(variant: CatalogVariant) -> bytes:
     """A variant as a row that updates it; it stays under its item, Klaviyo cannot move it."""
-    return _row("catalog-variant", variant.external_id, _variant(variant))
+    return _row(CatalogKind.VARIANT, variant.external_id, _variant(variant))
 
 
 def encode_new_category(category: CatalogCategory) -> bytes:
     """A category as a row that creates it."""
-    return _row("catalog-category", None, {"external_id": category.external_id, **_NEW, "name": category.name})
+    return _row(CatalogKind.CATEGORY, None, {"external_id": category.external_id, **_NEW, "name": category.name})
 
 
 def encode_category(category: CatalogCategory) -> bytes:
     """A category as a row that renames it."""
-    return _row("catalog-category", category.external_id, {"name": category.name})
+    return _row(CatalogKind.CATEGORY, category.external_id, {"name": category.name})
+
+
+def encode_hidden(kind: CatalogKind, named: str) -> bytes:
+    """A row that leaves an item or a variant as it is, but not published; `named` as in `klaviyo_id`."""
+    return _encode({"type": kind, "id": klaviyo_id(named), "attributes": {"published": False}})
+
+
+def encode_deletion(kind: CatalogKind, named: str) -> bytes:
+    """A row that deletes; `named` as in `klaviyo_id`."""
+    return _encode({"type": kind, "id": klaviyo_id(named)})
 
 
 def create_item(item: CatalogItem) -> Request[None]:
@@ -131,7 +142,7 @@ def update_item(item: CatalogItem) -> Request[None]:
 
 def hide_item(item_id: str) -> Request[None]:
     """Leave an item as it is, but not published."""
-    return _patch(limits.UPDATE_ITEM, item_id, _row("catalog-item", item_id, {"published": False}))
+    return _patch(limits.UPDATE_ITEM, item_id, _row(CatalogKind.ITEM, item_id, {"published": False}))
 
 
 def delete_item(item_id: str) -> Request[None]:
@@ -170,12 +181,12 @@ def update_variant(variant: CatalogVariant) -> Request[None]:
 
 def set_stock(sku: str, stock: CatalogStock) -> Request[None]:
     """Update a variant's stock and nothing else; 404 when there is no such variant."""
-    return _patch(limits.UPDATE_VARIANT, sku, _row("catalog-variant", sku, _stock(stock)))
+    return _patch(limits.UPDATE_VARIANT, sku, _row(CatalogKind.VARIANT, sku, _stock(stock)))
 
 
 def hide_variant(sku: str) -> Request[None]:
     """Leave a variant as it is, but not published."""
-    return _patch(limits.UPDATE_VARIANT, sku, _row("catalog-variant", sku, {"published": False}))
+    return _patch(limits.UPDATE_VARIANT, sku, _row(CatalogKind.VARIANT, sku, {"published": False}))
 
 
 def delete_variant(sku: str) -> Request[None]:
@@ -250,14 +261,14 @@ def _image(url: str | None) -> dict[str, str]:
 
 
 def _links(item: CatalogItem) -> dict[str, Any]:
-    return {"categories": {"data": [_reference("catalog-category", category_id) for category_id in item.categories]}}
+    return {"categories": {"data": [_reference(CatalogKind.CATEGORY, category_id) for category_id in item.categories]}}
 
 
-def _reference(kind: _Kind, external_id: str) -> dict[str, str]:
+def _reference(kind: CatalogKind, external_id: str) -> dict[str, str]:
     return {"type": kind, "id": compound_id(external_id)}
 
 
-def _row(kind: _Kind, external_id: str | None, attributes: dict[str, Any], links: dict[str, Any] | None = None) -> bytes:
+def _row(kind: CatalogKind, external_id: str | None, attributes: dict[str, Any], links: dict[str, Any] | None = None) -> bytes:
     """A resource object; `external_id` None leaves out Klaviyo's id, for what is to be created."""
     identity: dict[str, str] = {"type": kind} if external_id is None else _reference(kind, external_id)
     return _encode({**identity, "attributes": attributes, **({"relationships": links} if links else {})})

@@ -16,7 +16,7 @@ from shared.budget import Budget
 from shared.decoding import UNDECODABLE
 from shared.errors import Host, HostDown, Interrupted, PermanentError, TransientError
 from shared.klaviyo.limiter import Limiter
-from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Answer, Request
+from shared.klaviyo.requests import CONTENT_TYPE, REVISION, Answer, Request, query_string
 from shared.klaviyo.verdicts import error_of
 from shared.outbound import http_client
 from shared.retrying import call_with_retries, retry_after_s, retry_reason
@@ -183,8 +183,7 @@ class KlaviyoClient:
         within = replace(budget, deadline=budget.monotonic() + read_s)
         built = self._http.build_request(
             request.endpoint.method,
-            request.path,
-            params=request.query or None,
+            httpx.URL(f"{request.path}?{query_string(request.query)}" if request.query else request.path),
             content=request.body or None,
             headers=self._headers,
             timeout=httpx.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.budget import Budget
 from shared.errors import Host, PermanentError, TransientError
 from shared.klaviyo.client import KlaviyoClient
-from shared.klaviyo.requests import Job, get_import_job, list_import_jobs
+from shared.klaviyo.requests import Job, JobPage, Request, get_import_job, list_import_jobs, next_cursor
 
 FIRST_INTERVAL_S = 0.5
 LONGEST_INTERVAL_S = 5.0
@@ -30,6 +30,18 @@ class JobLost(TransientError):
         super().__init__(f"klaviyo's import job {job_id} {what}", host=Host.KLAVIYO)
 
 
+@dataclass(frozen=True, slots=True)
+class JobLook:
+    """How jobs of one type are looked at: one alone, or a page of all by its cursor; `pages_most` pages a look at the list."""
+
+    one: Callable[[str], Request[Job]]
+    page: Callable[[str | None], Request[JobPage]]
+    pages_most: int = 1
+
+
+PROFILE_IMPORT_JOBS = JobLook(get_import_job, list_import_jobs)
+
+
 @dataclass(slots=True)
 class _Watched:
     """One job that somebody waits for."""
@@ -46,10 +58,17 @@ class _Watched:
 
 
 class JobPoller:
-    """Polls profile import jobs for all threads of a process; whichever waiting thread comes first polls for all."""
+    """Polls jobs of one type for all threads of a process; whichever waiting thread comes first polls for all."""
 
-    def __init__(self, client: KlaviyoClient, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: KlaviyoClient,
+        look: JobLook = PROFILE_IMPORT_JOBS,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
+        self._look = look
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._polling = False
@@ -81,22 +100,37 @@ class JobPoller:
             self._unwatch(wanted)
 
     def _poll(self, due: Collection[str], budget: Budget) -> None:
-        """One list request when several jobs are waited for, then single ones for those due that the newest 100 do not show."""
+        """Look at the list when several jobs are waited for, then singly at those due that it does not show."""
         missing = set(due)
         with self._lock:
             pending = {job_id for job_id, one in self._watched.items() if not one.settled}
         if len(pending) > 1:
-            for job in self._client.send(list_import_jobs(), budget).data:
-                if job.id in pending:
-                    self._saw(job.id, job)
-                    missing.discard(job.id)
+            missing -= self._listed(pending, missing, budget)
         for job_id in missing:
             try:
-                self._saw(job_id, self._client.send(get_import_job(job_id), budget))
+                self._saw(job_id, self._client.send(self._look.one(job_id), budget))
             except PermanentError as error:
                 if error.status != 404:
                     raise
                 self._saw(job_id, None)
+
+    def _listed(self, pending: Collection[str], wanted: Collection[str], budget: Budget) -> set[str]:
+        """The jobs of `pending` that the list shows, page by page while that may save a look at more than one of `wanted`.
+
+        The list is asked without a filter: by status, what has ended would have to be looked at singly.
+        """
+        shown: set[str] = set()
+        cursor: str | None = None
+        for _ in range(self._look.pages_most):
+            page = self._client.send(self._look.page(cursor), budget)
+            for job in page.data:
+                if job.id in pending:
+                    self._saw(job.id, job)
+                    shown.add(job.id)
+            cursor = next_cursor(page.links)
+            if cursor is None or len(set(wanted) - shown) < 2:
+                break
+        return shown
 
     def _saw(self, job_id: str, job: Job | None) -> None:
         with self._lock:

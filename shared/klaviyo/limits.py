@@ -66,6 +66,7 @@ SUPPRESS_PROFILE = Endpoint(
 )
 
 CREATE_EVENT = Endpoint("create_event", "POST", "/api/events", 350, 3500, shared_with_realtime=True)
+IMPORT_EVENTS = Endpoint("import_events", "POST", "/api/event-bulk-create-jobs", 10, 150, read_timeout_s=_BULK_S)
 
 _ITEMS, _VARIANTS, _CATEGORIES = "/api/catalog-items", "/api/catalog-variants", "/api/catalog-categories"
 
@@ -85,6 +86,54 @@ CREATE_CATEGORY = Endpoint("create_category", "POST", _CATEGORIES, 75, 750, shar
 UPDATE_CATEGORY = Endpoint("update_category", "PATCH", f"{_CATEGORIES}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
 DELETE_CATEGORY = Endpoint("delete_category", "DELETE", f"{_CATEGORIES}/{{id}}", 75, 750, _SINGLE, shared_with_realtime=True)
 
+FIND_ITEMS = Endpoint("find_items", "GET", _ITEMS, 350, 3500)
+FIND_VARIANTS = Endpoint("find_variants", "GET", _VARIANTS, 350, 3500)
+
+_SLOW_POLLS = (75, 750)
+_FAST_POLLS = (350, 3500)
+
+
+@dataclass(frozen=True, slots=True)
+class JobEndpoints:
+    """The operations of one type of catalog job: start one, list all, look at one."""
+
+    start: Endpoint
+    list: Endpoint
+    one: Endpoint
+
+
+def _catalog_jobs(kind: str, action: str, polls: tuple[int, int]) -> JobEndpoints:
+    name, path = f"{action}_{kind}_job", f"/api/catalog-{kind}-bulk-{action}-jobs"
+    return JobEndpoints(
+        Endpoint(f"start_{name}", "POST", path, 75, 750, read_timeout_s=_BULK_S),
+        Endpoint(f"list_{name}s", "GET", path, *polls),
+        Endpoint(f"get_{name}", "GET", f"{path}/{{id}}", *polls, _SINGLE),
+    )
+
+
+CREATE_ITEM_JOBS = _catalog_jobs("item", "create", _SLOW_POLLS)
+UPDATE_ITEM_JOBS = _catalog_jobs("item", "update", _SLOW_POLLS)
+DELETE_ITEM_JOBS = _catalog_jobs("item", "delete", _FAST_POLLS)
+CREATE_VARIANT_JOBS = _catalog_jobs("variant", "create", _SLOW_POLLS)
+UPDATE_VARIANT_JOBS = _catalog_jobs("variant", "update", _SLOW_POLLS)
+DELETE_VARIANT_JOBS = _catalog_jobs("variant", "delete", _FAST_POLLS)
+CREATE_CATEGORY_JOBS = _catalog_jobs("category", "create", _FAST_POLLS)
+UPDATE_CATEGORY_JOBS = _catalog_jobs("category", "update", _FAST_POLLS)
+DELETE_CATEGORY_JOBS = _catalog_jobs("category", "delete", _FAST_POLLS)
+
+CATALOG_JOBS = (
+    CREATE_ITEM_JOBS,
+    UPDATE_ITEM_JOBS,
+    DELETE_ITEM_JOBS,
+    CREATE_VARIANT_JOBS,
+    UPDATE_VARIANT_JOBS,
+    DELETE_VARIANT_JOBS,
+    CREATE_CATEGORY_JOBS,
+    UPDATE_CATEGORY_JOBS,
+    DELETE_CATEGORY_JOBS,
+)
+"""Every type of catalog job."""
+
 ENDPOINTS = (
     UPSERT_PROFILE,
     PATCH_PROFILE,
@@ -96,6 +145,7 @@ ENDPOINTS = (
     ERASE_PROFILE,
     SUPPRESS_PROFILE,
     CREATE_EVENT,
+    IMPORT_EVENTS,
     CREATE_ITEM,
     UPDATE_ITEM,
     DELETE_ITEM,
@@ -107,6 +157,9 @@ ENDPOINTS = (
     CREATE_CATEGORY,
     UPDATE_CATEGORY,
     DELETE_CATEGORY,
+    FIND_ITEMS,
+    FIND_VARIANTS,
+    *(endpoint for jobs in CATALOG_JOBS for endpoint in (jobs.start, jobs.list, jobs.one)),
 )
 """Every endpoint in use, each with a quota of its own."""
 
@@ -126,3 +179,11 @@ _SINGLE_ENVELOPE_BYTES = 100
 PROFILE_IMPORT_LIMITS = PackLimits(
     rows_most=10_000, body_bytes_most=BODY_BYTES_BUDGET, row_bytes_most=ROW_BYTES_MOST - _SINGLE_ENVELOPE_BYTES
 )
+
+EVENT_IMPORT_LIMITS = PackLimits(rows_most=1_000, body_bytes_most=BODY_BYTES_BUDGET, row_bytes_most=BODY_BYTES_BUDGET)
+"""A row is one event with its profile; it may fill a body alone, which the mapping leaves room for (mapping.md "Properties")."""
+
+CATALOG_JOB_LIMITS = PackLimits(rows_most=100, body_bytes_most=BODY_BYTES_BUDGET, row_bytes_most=BODY_BYTES_BUDGET)
+
+CATALOG_JOBS_MOST = 500
+"""How many catalog jobs an account may have in progress; read as all types together, the smaller meaning of the contract."""

@@ -7,7 +7,6 @@ import that merely ran out of time goes on where it ended, by what is known of i
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
@@ -26,6 +25,7 @@ from shared.klaviyo.profile_rows import (
     is_about_identifiers,
     matched_errors,
 )
+from shared.klaviyo.refused_rows import NamedRows, RefusedPhones, bring_through, only_the_phone
 from shared.klaviyo.requests import (
     PROFILE_IMPORT,
     Job,
@@ -34,23 +34,10 @@ from shared.klaviyo.requests import (
     next_cursor,
     start_profile_import,
 )
-from shared.klaviyo.row_outcomes import Failed, Sent
-from shared.klaviyo.verdicts import PHONE_FIELD, Refusal, Refused
+from shared.klaviyo.row_outcomes import ROW_TOO_LARGE, UNNAMED_ERROR, Failed, Sent
+from shared.klaviyo.verdicts import Refusal, Refused
 from shared.mapping.result import Adjustment
 from shared.slots import Slots
-
-ROW_TOO_LARGE = "row_too_large"
-UNNAMED_ERROR = "unnamed_error"
-"""Why a row failed whose job says that so many rows have failed, but not which."""
-
-PHONE_ROUNDS = 5
-"""After so many refusals that named phones, a body goes on without any phone that begins like a refused one: an answer names
-only some of its bad rows, and an account that cannot text a whole country refuses all phones of it (klaviyo.md 2.3)."""
-
-_CALLING_CODE = slice(0, 3)
-
-UNNAMED_ROWS_MOST = 8
-"""How many bad rows that no answer names are searched for in one body; beyond that the request itself is at fault."""
 
 SINGLES_MOST = 200
 """How many conflicts with a phone are solved one by one, where the phone has a chance. More of them would take longer than a
@@ -223,49 +210,30 @@ class _Import:
 
     def _start(self, body: Body, customer_ids: Sequence[str]) -> None:
         """Start jobs until every row of the body is in one, or failed; the body's indices are those of `customer_ids`."""
-        queue = deque([body])
-        halvings = UNNAMED_ROWS_MOST * math.ceil(math.log2(len(body.rows)) + 1)
-        phone_rounds, codes = 0, set[str]()
-        while queue:
-            body = queue.popleft()
-            ids = [customer_ids[index] for index in body.indices]
-            try:
-                job = self._client.send(start_profile_import(body), self._budget)
-            except Refused as error:
-                refused = error
-            else:
-                self._known.jobs[job.id] = ids
-                continue
-            by_row = _by_row(refused, len(body.rows))
-            if by_row:
-                refused_codes = self._refused_codes(ids, by_row)
-                phone_rounds += bool(refused_codes)
-                codes |= refused_codes
-                queue.append(self._without_refused(body, ids, by_row, codes if phone_rounds >= PHONE_ROUNDS else set()))
-            elif len(body.rows) > 1 and (refused.status == 413 or (refused.status in {400, 422} and halvings)):
-                halvings -= refused.status != 413
-                queue.extend(body.halves())
-            else:
-                self._fail(ids, refused.reason, refused.pointer)
-            if queue and not queue[-1].rows:
-                queue.pop()
+        phones = RefusedPhones()
 
-    def _refused_codes(self, ids: Sequence[str], by_row: dict[int, list[Refusal]]) -> set[str]:
-        """How the phones begin that an answer named."""
-        phones = (
-            self._rows[ids[position]].attributes.phone_number
-            for position, refusals in by_row.items()
-            if _only_the_phone(refusals)
+        def ids(part: Body) -> list[str]:
+            return [customer_ids[index] for index in part.indices]
+
+        def start(part: Body) -> None:
+            self._known.jobs[self._client.send(start_profile_import(part), self._budget).id] = ids(part)
+
+        def give_up(part: Body, refused: Refused) -> None:
+            self._fail(ids(part), refused.reason, refused.pointer)
+
+        bring_through(body, start, lambda part, named: self._without_refused(part, ids(part), named, phones), give_up)
+
+    def _without_refused(self, body: Body, ids: Sequence[str], named: NamedRows, phones: RefusedPhones) -> Body:
+        """The body without what was refused, and without the phones that would be."""
+        refused = (
+            self._rows[ids[position]].attributes.phone_number for position, refusals in named.items() if only_the_phone(refusals)
         )
-        return {phone[_CALLING_CODE] for phone in phones if phone is not None}
-
-    def _without_refused(self, body: Body, ids: Sequence[str], by_row: dict[int, list[Refusal]], codes: set[str]) -> Body:
-        """The body without what was refused, and without the phones that begin with one of `codes`."""
+        phones.note(phone for phone in refused if phone is not None)
         replaced, gone = {}, set()
         for position, customer_id in enumerate(ids):
-            refusals = by_row.get(position)
+            refusals = named.get(position)
             phone = self._rows[customer_id].attributes.phone_number
-            if phone is not None and (_only_the_phone(refusals) if refusals else phone[_CALLING_CODE] in codes):
+            if phone is not None and (only_the_phone(refusals) if refusals else phones.would_refuse(phone)):
                 self._drop_phone(customer_id)
                 replaced[position] = self._rows[customer_id].encoded
             elif refusals:
@@ -304,21 +272,8 @@ class _Import:
         self._known.outcomes.update(dict.fromkeys(customer_ids, Failed(reason, pointer)))
 
 
-def _by_row(refused: Refused, rows: int) -> dict[int, list[Refusal]]:
-    """The refusals that name a row of the body, by its position."""
-    by_row: dict[int, list[Refusal]] = {}
-    for refusal in refused.refusals:
-        if refusal.row is not None and refusal.row < rows:
-            by_row.setdefault(refusal.row, []).append(refusal)
-    return by_row
-
-
 def _unnamed(failed: int | None, errors: int, refused_rows: int, unmatched: int) -> int:
     """How many of the rows that a job says have failed no error names; when it says no number, each strange error is one."""
     if not unmatched and errors >= (failed or 0):
         return 0
     return unmatched if failed is None else max(0, failed - refused_rows)
-
-
-def _only_the_phone(refusals: Sequence[Refusal]) -> bool:
-    return all(refusal.field == PHONE_FIELD for refusal in refusals)

@@ -7,6 +7,12 @@ from typing import TypeAlias
 
 from shared.mapping.result import Adjustment
 
+ROW_TOO_LARGE = "row_too_large"
+"""Why a row failed that no request may hold."""
+
+UNNAMED_ERROR = "unnamed_error"
+"""Why a row failed whose job says that so many rows have failed, but not which."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:

@@ -22,6 +22,7 @@ __all__ = [
     "cancelled_order",
     "fulfilled_at",
     "fulfilled_order",
+    "placed_events",
     "placed_order",
     "same_person",
 ]
@@ -33,8 +34,11 @@ LINES_LATER_S = 1
 def placed_order(source: OrderSource, choices: Choices) -> MappedEvents | Skip:
     """Placed Order, then one Ordered Product for each line item; custom line items have none."""
     summary = order_summary(source, choices)
-    if isinstance(summary, Skip):
-        return summary
+    return summary if isinstance(summary, Skip) else placed_events(summary, source, choices)
+
+
+def placed_events(summary: OrderSummary, source: OrderSource, choices: Choices) -> MappedEvents:
+    """The events of `placed_order`, given the summary of the order; with all that was left out of either."""
     adjustments = set(summary.adjustments)
     profile = placing_profile(summary.buyer, summary.order, adjustments)
     placed = summary.event(choices.document.order.metrics.placedOrder, iso(summary.placed), profile=profile)

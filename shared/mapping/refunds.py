@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from shared.commercetools.orders import Payment, Transaction
+from shared.klaviyo.events import Event
 from shared.mapping.choices import Choices
 from shared.mapping.money import amount_of
-from shared.mapping.order_summary import MappedEvents, mapped_events, order_summary
+from shared.mapping.order_summary import MappedEvents, OrderSummary, mapped_events, order_summary
 from shared.mapping.result import Skip, SkipReason
 from shared.mapping.sources import OrderSource, PaidOrderSource
 
@@ -41,6 +42,12 @@ def all_refunds(source: OrderSource, payments: Sequence[Payment], choices: Choic
     return _events(source, each_once, list(_successful_refunds(each_once)), choices)
 
 
+def refund_events(summary: OrderSummary, payments: Sequence[Payment], choices: Choices) -> list[Event]:
+    """The events of `all_refunds`, given the summary of the order; none when no refund was successful."""
+    each_once = _each_once(payments)
+    return _refunded(summary, each_once, list(_successful_refunds(each_once)), choices)
+
+
 def _each_once(payments: Iterable[Payment]) -> list[Payment]:
     """The payments without repetitions: an order may name one twice."""
     return list({payment.id: payment for payment in payments}.values())
@@ -61,18 +68,24 @@ def _events(
     summary = order_summary(source, choices)
     if isinstance(summary, Skip):
         return summary
+    return mapped_events(_refunded(summary, payments, refunds, choices), summary.adjustments)
+
+
+def _refunded(
+    summary: OrderSummary, payments: Sequence[Payment], refunds: Sequence[tuple[Payment, Transaction]], choices: Choices
+) -> list[Event]:
     linked = _linked_refund(payments)
-    events = [
+    order_id = summary.order.id
+    return [
         summary.part(
             choices.document.order.metrics.refundedOrder,
-            unique_id=source.order.id if refund is linked else f"{source.order.id}:{refund.id}",
+            unique_id=order_id if refund is linked else f"{order_id}:{refund.id}",
             time=summary.moment(refund.timestamp, payment.lastModifiedAt),
             value=amount_of(refund.amount),
             currency=refund.amount.currencyCode,
         )
         for payment, refund in refunds
     ]
-    return mapped_events(events, summary.adjustments)
 
 
 def _linked_refund(payments: Sequence[Payment]) -> Transaction | None:

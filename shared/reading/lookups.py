@@ -1,4 +1,4 @@
-"""What a resource refers to, looked up for all messages of a process: cached, and done without where that cannot be had."""
+"""What resources refer to, looked up for all of a process: cached, and done without where that cannot be had."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import quote
 
-import msgspec
-
 from shared import logs
 from shared.budget import Budget
 from shared.cache import ExpiringCache
-from shared.commercetools.catalog import Attribute, Category, Reference
+from shared.commercetools.catalog import Category, Reference
 from shared.commercetools.client import CommercetoolsClient
+from shared.commercetools.orders import Payment
 from shared.commercetools.reads import Identified, chunked, one, rows
 from shared.commercetools.resources import Customer, ExpandedGroup
+from shared.commercetools.scan import Undecodable
 from shared.commercetools.verdict import Forbidden
 from shared.errors import Gone, Interrupted, PermanentError, TransientError
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import OrderedProduct
 from shared.outcomes import PathKind
+from shared.reading.lookup_rows import CustomerGroupRow, DiscountCodeRow, KeptProduct, ProductRow, kept_product
 
 TTL_S = 300.0
 """How long something looked up may be used, and how long what was forbidden is not asked again."""
@@ -29,15 +30,46 @@ TTL_S = 300.0
 READ_S = 3.5
 """How long one read may take, so that of 8.5 seconds one that hangs leaves time for another (decisions.md 5)."""
 
-LOOKUP_READ_S = 1.6
-"""The same for a look-up that an order can do without."""
-
 LOOKUP_SHARE = 0.4
 """The part of the remaining time that all look-ups of an order may take together; the rest is for sending it."""
 
-_MOST_PRODUCTS = 500
-_MOST_CATEGORIES = 2_000
-_MOST_OTHERS = 1_000
+
+@dataclass(frozen=True, slots=True)
+class LookupRules:
+    """How patient look-ups are, and how much is remembered.
+
+    `read_s` is the time for one read, `optional_read_s` for one that an order can do without. `waits`: what cannot be read
+    now is an error, and the work is done again; otherwise an order does without. `attributes` names those of a product
+    that are kept; None keeps all.
+    """
+
+    read_s: float
+    optional_read_s: float
+    waits: bool
+    most_products: int
+    most_categories: int
+    most_others: int
+    attributes: frozenset[str] | None = None
+
+
+REALTIME = LookupRules(
+    read_s=READ_S, optional_read_s=1.6, waits=False, most_products=500, most_categories=2_000, most_others=1_000
+)
+"""A message has 8.5 seconds, and other instances work on others."""
+
+
+def bulk_rules(brand_attribute: str) -> LookupRules:
+    """The rules of an import, whose batches come again and meet the same products: of these it needs the brand alone."""
+    return LookupRules(
+        read_s=30.0,
+        optional_read_s=30.0,
+        waits=True,
+        most_products=10_000,
+        most_categories=5_000,
+        most_others=10_000,
+        attributes=frozenset({brand_attribute}),
+    )
+
 
 LeftOut = set[Adjustment]
 """Gathers what had to be done without."""
@@ -48,67 +80,37 @@ V = TypeVar("V")
 _log = logs.get(__name__)
 
 
-class _Variant(msgspec.Struct, frozen=True):
-    attributes: tuple[Attribute, ...] = ()
-
-
-class _ProductData(msgspec.Struct, frozen=True, rename="camel"):
-    categories: tuple[Reference, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
-    master_variant: _Variant = _Variant()
-
-
-class _MasterData(msgspec.Struct, frozen=True):
-    current: _ProductData
-
-
-class _Product(msgspec.Struct, frozen=True, rename="camel"):
-    id: str
-    master_data: _MasterData
-
-
-class _DiscountCode(msgspec.Struct, frozen=True):
-    id: str
-    code: str
-
-
-class _CustomerGroup(msgspec.Struct, frozen=True):
-    id: str
-    name: str | None = None
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Ordered:
-    """What is kept of a product: its categories by id, and its own attributes before those of the master variant."""
-
-    category_ids: tuple[str, ...]
-    attributes: tuple[Attribute, ...]
-
-
 class Lookups:
     """The look-ups of one process, for all its threads.
 
     Methods that take `left_out` go on without what the credentials may not read, and say so there; of an order's look-ups
-    (`products`, `discount_codes`, `group`) also without what cannot be read now. They raise what the client raises
-    for everything else: `AuthError` for credentials that are refused, `Interrupted` when asked to stop.
+    (`products`, `discount_codes`, `groups`) also without what has another form, and without what cannot be read now unless
+    the rules say to wait. They raise what the client raises for everything else: `AuthError` for credentials that are
+    refused, `Interrupted` when asked to stop.
     """
 
     def __init__(
-        self, client: CommercetoolsClient, *, ttl_s: float = TTL_S, monotonic: Callable[[], float] = time.monotonic
+        self,
+        client: CommercetoolsClient,
+        rules: LookupRules = REALTIME,
+        *,
+        ttl_s: float = TTL_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = client
-        self._products = ExpiringCache[str, _Ordered | None](_MOST_PRODUCTS, ttl_s, monotonic)
-        self._categories = ExpiringCache[str, Category | None](_MOST_CATEGORIES, ttl_s, monotonic)
-        self._codes = ExpiringCache[str, str | None](_MOST_OTHERS, ttl_s, monotonic)
-        self._groups = ExpiringCache[str, ExpandedGroup | None](_MOST_OTHERS, ttl_s, monotonic)
-        self._ids = ExpiringCache[tuple[str, str], str](_MOST_OTHERS, ttl_s, monotonic)
-        self._forbidden = ExpiringCache[str, bool](_MOST_OTHERS, ttl_s, monotonic)
+        self._rules = rules
+        self._products = ExpiringCache[str, KeptProduct | None](rules.most_products, ttl_s, monotonic)
+        self._categories = ExpiringCache[str, Category | None](rules.most_categories, ttl_s, monotonic)
+        self._codes = ExpiringCache[str, str | None](rules.most_others, ttl_s, monotonic)
+        self._groups = ExpiringCache[str, ExpandedGroup | None](rules.most_others, ttl_s, monotonic)
+        self._ids = ExpiringCache[tuple[str, str], str](rules.most_others, ttl_s, monotonic)
+        self._forbidden = ExpiringCache[str, bool](rules.most_others, ttl_s, monotonic)
         self._named: set[str] = set()
 
     def products(self, ids: Iterable[str], budget: Budget, left_out: LeftOut) -> dict[str, OrderedProduct]:
         """Current categories (ancestors expanded) and attributes by product id; one request for a hundred that are not known."""
-        found = self._by_id("products", self._products, ids, _Product, _ordered, budget, left_out)
+        wanted = self._rules.attributes
+        found = self._by_id("products", self._products, ids, ProductRow, lambda row: kept_product(row, wanted), budget, left_out)
         category_ids = {category_id for product in found.values() for category_id in product.category_ids}
         categories = self._by_id(
             "categories", self._categories, category_ids, Category, _itself, budget, left_out, expand=("ancestors[*]",)
@@ -123,7 +125,7 @@ class Lookups:
 
     def discount_codes(self, ids: Iterable[str], budget: Budget, left_out: LeftOut) -> dict[str, str]:
         """The codes by the ids of the discount codes."""
-        return self._by_id("discount-codes", self._codes, ids, _DiscountCode, lambda row: row.code, budget, left_out)
+        return self._by_id("discount-codes", self._codes, ids, DiscountCodeRow, lambda row: row.code, budget, left_out)
 
     def customer(self, customer_id: str, budget: Budget, left_out: LeftOut) -> Customer | None:
         """A customer as it is at this moment: never from the cache, since its e-mail decides whose an event is.
@@ -139,23 +141,31 @@ class Lookups:
                 "id = :id",
                 {"id": customer_id},
                 budget=budget,
-                read_timeout_s=READ_S,
+                read_timeout_s=self._rules.read_s,
                 kind=PathKind.OPTIONAL_LOOKUP,
             )
 
         found = self.if_allowed("customers", read, left_out)
         return found[0] if found else None
 
-    def group(self, group_id: str, budget: Budget, left_out: LeftOut) -> ExpandedGroup | None:
-        """Name and key of a customer group."""
-        found = self._by_id("customer-groups", self._groups, [group_id], _CustomerGroup, _expanded_group, budget, left_out)
-        return found.get(group_id)
+    def customers(self, ids: Iterable[str], budget: Budget, left_out: LeftOut) -> dict[str, Customer | Undecodable]:
+        """Customers by id, as they are at this moment, as `customer`; a hundred a request."""
+        return self._now("customers", Customer, ids, budget, left_out)
+
+    def payments(self, ids: Iterable[str], budget: Budget, left_out: LeftOut) -> dict[str, Payment | Undecodable]:
+        """Payments by id, as they are at this moment; a hundred a request. Only what may not be read is done without."""
+        return self._now("payments", Payment, ids, budget, left_out)
+
+    def groups(self, ids: Iterable[str], budget: Budget, left_out: LeftOut) -> dict[str, ExpandedGroup]:
+        """Names and keys of customer groups by id."""
+        return self._by_id("customer-groups", self._groups, ids, CustomerGroupRow, lambda row: row.named, budget, left_out)
 
     def id_of_key(self, path: str, key: str, budget: Budget) -> str:
         """The id of the resource with this key, empty when there is none. Raises what the client raises."""
         if (path, key) not in (held := self._ids.held([(path, key)])):
             try:
-                found = one(self.client, f"{path}/key={quote(key, safe='')}", Reference, budget=budget, read_timeout_s=READ_S).id
+                where = f"{path}/key={quote(key, safe='')}"
+                found = one(self.client, where, Reference, budget=budget, read_timeout_s=self._rules.read_s).id
             except Gone:
                 found = ""
             held = {(path, key): found}
@@ -198,6 +208,44 @@ class Lookups:
         wanted = set(ids)
         held = cache.held(wanted)
         for piece in chunked(wanted - held.keys()):
+            unreadable: dict[str, str] = {}
+
+            def read(piece: list[str] = piece, unreadable: dict[str, str] = unreadable) -> list[Row]:
+                return rows(
+                    self.client,
+                    path,
+                    row_type,
+                    "id in :id",
+                    {"id": piece},
+                    budget=budget,
+                    read_timeout_s=self._rules.optional_read_s,
+                    kind=PathKind.OPTIONAL_LOOKUP,
+                    expand=expand,
+                    on_unreadable=unreadable.__setitem__,
+                )
+
+            found = self._if_possible(path, read, left_out)
+            if found is None:
+                break
+            if unreadable:
+                _log.warning("what a look-up found cannot be read: going on without it", endpoint=path, rows=len(unreadable))
+                left_out.add(Adjustment.LOOKUP_FAILED)
+            absent = dict.fromkeys(row_id for row_id in piece if row_id not in unreadable)
+            values: dict[str, V | None] = {**absent, **{row.id: value_of(row) for row in found}}
+            cache.put(values)
+            held |= values
+        return {key: value for key, value in held.items() if value is not None}
+
+    def _now(
+        self, path: str, row_type: type[Row], ids: Iterable[str], budget: Budget, left_out: LeftOut
+    ) -> dict[str, Row | Undecodable]:
+        """Rows by id, never from a cache; what does not exist, or may not be read, is not there."""
+        found: dict[str, Row | Undecodable] = {}
+
+        def keep(row_id: str, field_path: str) -> None:
+            found[row_id] = Undecodable(row_id, field_path)
+
+        for piece in chunked(ids):
 
             def read(piece: list[str] = piece) -> list[Row]:
                 return rows(
@@ -207,21 +255,21 @@ class Lookups:
                     "id in :id",
                     {"id": piece},
                     budget=budget,
-                    read_timeout_s=LOOKUP_READ_S,
+                    read_timeout_s=self._rules.read_s,
                     kind=PathKind.OPTIONAL_LOOKUP,
-                    expand=expand,
+                    on_unreadable=keep,
                 )
 
-            found = self._if_possible(path, read, left_out)
-            if found is None:
+            page = self.if_allowed(path, read, left_out)
+            if page is None:
                 break
-            values: dict[str, V | None] = {**dict.fromkeys(piece), **{row.id: value_of(row) for row in found}}
-            cache.put(values)
-            held |= values
-        return {key: value for key, value in held.items() if value is not None}
+            found |= {row.id: row for row in page}
+        return found
 
     def _if_possible(self, path: str, read: Callable[[], V], left_out: LeftOut) -> V | None:
-        """What `read` gives; None when it fails in any way but wrong credentials and a stop."""
+        """What `read` gives; None when it fails in any way but wrong credentials and a stop, unless that is to be waited for."""
+        if self._rules.waits:
+            return self.if_allowed(path, read, left_out)
         try:
             return self.if_allowed(path, read, left_out)
         except (PermanentError, TransientError) as error:
@@ -240,17 +288,5 @@ def lookup_share(budget: Budget) -> Budget:
     return replace(budget, deadline=budget.monotonic() + max(0.0, budget.remaining_s) * LOOKUP_SHARE)
 
 
-def _ordered(product: _Product) -> _Ordered:
-    current = product.master_data.current
-    return _Ordered(
-        category_ids=tuple(category.id for category in current.categories),
-        attributes=(*current.attributes, *current.master_variant.attributes),
-    )
-
-
 def _itself(category: Category) -> Category:
     return category
-
-
-def _expanded_group(group: _CustomerGroup) -> ExpandedGroup:
-    return ExpandedGroup(name=group.name, key=group.key)

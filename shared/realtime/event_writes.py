@@ -14,9 +14,8 @@ from shared.budget import Budget
 from shared.cache import ExpiringCache
 from shared.errors import PermanentError, SyncError
 from shared.klaviyo.client import KlaviyoClient
-from shared.klaviyo.event_requests import create_event
 from shared.klaviyo.events import Event
-from shared.klaviyo.verdicts import names_only_the_phone
+from shared.klaviyo.single_events import record_event
 from shared.mapping.result import Adjustment
 from shared.realtime.writes import SendEvents
 from shared.together import results, together
@@ -66,7 +65,7 @@ def send_events(write: SendEvents, klaviyo: KlaviyoClient, budget: Budget, memor
     keys = [_key(event) for event in write.events]
     known = memory.settled(keys)
     pending = [event for key, event in zip(keys, write.events, strict=True) if key not in known]
-    sent = iter(together([partial(_sent, event, klaviyo, budget) for event in pending], budget, alone=1))
+    sent = iter(together([partial(record_event, event, klaviyo, budget) for event in pending], budget, alone=1))
     outcomes = [known[key] if key in known else next(sent) for key in keys]
     try:
         left_out = results(outcomes)
@@ -98,18 +97,3 @@ def _bare(outcome: Settled) -> Settled:
     if not isinstance(outcome, PermanentError):
         return outcome
     return PermanentError(outcome.reason, host=outcome.host, status=outcome.status, pointer=outcome.pointer)
-
-
-def _sent(event: Event, klaviyo: KlaviyoClient, budget: Budget) -> Adjustment | None:
-    """An event whose profile has a phone that Klaviyo refuses goes without it, if the person has another identifier."""
-    profile = event.profile
-    try:
-        klaviyo.send(create_event(event), budget)
-    except PermanentError as error:
-        if not (names_only_the_phone(error) and profile.phone_number and (profile.external_id or profile.email)):
-            raise
-    else:
-        return None
-    without_phone = msgspec.structs.replace(profile, phone_number=None)
-    klaviyo.send(create_event(msgspec.structs.replace(event, profile=without_phone)), budget)
-    return Adjustment.PHONE_REFUSED

@@ -101,7 +101,7 @@ class OrderReader:
         expanded = {code_id: obj.code for code_id, obj in codes.items() if obj and obj.code}
         group = order.customerGroup
         if group and group.obj is None:
-            named = msgspec.structs.replace(group, obj=lookups.group(group.id, share, left_out))
+            named = msgspec.structs.replace(group, obj=lookups.groups([group.id], share, left_out).get(group.id))
             order = msgspec.structs.replace(order, customerGroup=named)
         return OrderSource(
             order=order,

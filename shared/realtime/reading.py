@@ -10,17 +10,18 @@ from typing import Generic, TypeAlias, TypeVar, cast
 import msgspec
 
 from shared.budget import Budget
-from shared.commercetools.catalog import Category, InventoryEntry, ProductProjection, Reference, StandalonePrice
+from shared.commercetools.catalog import Category, InventoryEntry, ProductProjection, Reference
 from shared.commercetools.client import CommercetoolsClient
+from shared.commercetools.kinds import PRODUCTS
 from shared.commercetools.reads import Identified, chunked, one, rows
 from shared.commercetools.resources import Customer
 from shared.errors import AuthError, Gone
 from shared.mapping.choices import Choices
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import CategorySource, CustomerSource, OrderSource, PaidOrderSource, ProductSource, StockSource
-from shared.outcomes import PathKind
 from shared.reading.choosing import Chooser
 from shared.reading.lookups import READ_S, TTL_S, LeftOut, Lookups
+from shared.reading.products import EXPANDED, with_stock_and_prices
 from shared.reading.sku_owners import owners_of
 from shared.realtime.messages import InventoryDeletedMessage
 from shared.realtime.notification import Notification
@@ -114,19 +115,10 @@ class Sources:
 
     def _product(self, notification: Notification, budget: Budget, left_out: LeftOut) -> ProductSource:
         path = f"product-projections/{notification.resource_id}"
-        expand = "categories[*].ancestors[*]"
-        product = self._expanded(path, ProductProjection, expand, budget, left_out, params=(("staged", "false"),))
-        skus = [variant.sku for variant in product.all_variants if variant.sku]
-        lookup = PathKind.OPTIONAL_LOOKUP
-        entries = self._lookups.if_allowed("inventory", lambda: self._entries(skus, budget, kind=lookup), left_out)
-        prices: list[StandalonePrice] | None = []
-        if product.priceMode == "Standalone":
-            prices = self._lookups.if_allowed(
-                "standalone-prices",
-                lambda: self._rows("standalone-prices", StandalonePrice, "sku in :sku", "sku", skus, budget, kind=lookup),
-                left_out,
-            )
-        return ProductSource(product=product, entries=entries, standalone_prices=prices or [])
+        product = self._expanded(path, ProductProjection, EXPANDED, budget, left_out, params=PRODUCTS.params)
+        (read,) = with_stock_and_prices([product], self._lookups, budget, read_timeout_s=READ_S)
+        left_out.update(read.left_out)
+        return read.source
 
     def _category(self, notification: Notification, budget: Budget, left_out: LeftOut) -> CategorySource:
         category = self._expanded(f"categories/{notification.resource_id}", Category, "ancestors[*]", budget, left_out)
@@ -154,8 +146,8 @@ class Sources:
     def _one_customer(self, customer_id: str, budget: Budget, left_out: LeftOut) -> Customer:
         return self._expanded(f"customers/{customer_id}", Customer, "customerGroup", budget, left_out)
 
-    def _entries(self, skus: list[str], budget: Budget, *, kind: PathKind = PathKind.COLLECTION) -> list[InventoryEntry]:
-        return self._rows("inventory", InventoryEntry, "sku in :sku", "sku", skus, budget, kind=kind)
+    def _entries(self, skus: list[str], budget: Budget) -> list[InventoryEntry]:
+        return self._rows("inventory", InventoryEntry, "sku in :sku", "sku", skus, budget)
 
     def _rows(
         self,
@@ -165,16 +157,12 @@ class Sources:
         variable: str,
         values: list[str],
         budget: Budget,
-        *,
-        kind: PathKind = PathKind.COLLECTION,
     ) -> list[Row]:
         """All resources that have one of the values, in id order."""
         found = [
             row
             for piece in chunked(values)
-            for row in rows(
-                self._client, path, row_type, where, {variable: piece}, budget=budget, read_timeout_s=READ_S, kind=kind
-            )
+            for row in rows(self._client, path, row_type, where, {variable: piece}, budget=budget, read_timeout_s=READ_S)
         ]
         return sorted(found, key=lambda row: row.id)
 

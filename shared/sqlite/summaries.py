@@ -22,6 +22,7 @@ _examples = msgspec.json.Decoder(list[dict[str, Any]])
 
 _COUNTS = """
     SELECT
+        range_index,
         count(*) AS planned,
         count(*) FILTER (WHERE status = 'done') AS done,
         count(*) FILTER (WHERE status = 'failed') AS failed_batches,
@@ -32,7 +33,7 @@ _COUNTS = """
         coalesce(sum(size) FILTER (WHERE finished_at > :recent), 0) AS recent_items,
         coalesce(sum(seen), 0) AS seen,
         coalesce(sum(sent), 0) AS sent
-    FROM batches WHERE run_id = :run_id
+    FROM batches WHERE run_id = :run_id GROUP BY range_index
 """
 _REASONS = """
     SELECT what.key, reason.key, sum(reason.value)
@@ -48,7 +49,9 @@ def summary(connection: sqlite3.Connection, run: Run, now: datetime, recent_wind
     key = (run.run_id,)
     values = {"run_id": run.run_id, "now": micros(now), "recent": micros(now) - round(recent_window_s * 1_000_000)}
     answer = connection.execute(_COUNTS, values)
-    counts: dict[str, int] = dict(zip((column[0] for column in answer.description), answer.fetchone(), strict=True))
+    names = [column[0] for column in answer.description[1:]]
+    by_range: dict[int, dict[str, int]] = {row[0]: dict(zip(names, row[1:], strict=True)) for row in answer}
+    counts = {name: sum(part[name] for part in by_range.values()) for name in names}
     reasons: dict[str, dict[str, int]] = {}
     for what, reason, count in connection.execute(_REASONS, key):
         reasons.setdefault(what, {})[reason] = count
@@ -56,6 +59,7 @@ def summary(connection: sqlite3.Connection, run: Run, now: datetime, recent_wind
         _ranges.decode(record)
         for (record,) in connection.execute("SELECT record FROM ranges WHERE run_id = ? ORDER BY range_index", key)
     ]
+    open_done = bool(ranges) and all(part.done or part.closing for part in ranges)
     return Summary(
         result=BatchResult(
             seen=counts.pop("seen"),
@@ -66,11 +70,18 @@ def summary(connection: sqlite3.Connection, run: Run, now: datetime, recent_wind
             failed=reasons.get("failed", {}),
             adjusted=reasons.get("adjusted", {}),
         ),
-        open_done=bool(ranges) and all(part.done or part.closing for part in ranges),
+        open_done=open_done,
+        open_settled=open_done and all(_is_settled(by_range.get(part.index)) for part in ranges if not part.closing),
         ranges_done=bool(ranges) and all(part.done for part in ranges),
-        cursor=None if is_list(run) else _cursor(connection, run.run_id, ranges),
+        fed_items=sum(by_range[part.index]["planned_items"] for part in ranges if part.feed and part.index in by_range),
+        cursor=None if is_list(run) else _cursor(connection, run.run_id, [part for part in ranges if part.feed is None]),
         **counts,
     )
+
+
+def _is_settled(counts: dict[str, int] | None) -> bool:
+    """Every batch of a range is done or failed; a range without batches has no counts."""
+    return counts is None or counts["done"] + counts["failed_batches"] == counts["planned"]
 
 
 def is_list(run: Run) -> bool:

@@ -13,6 +13,7 @@ from sandbox import contracts
 from shared.klaviyo import limits
 from shared.klaviyo.limits import ENDPOINTS, Endpoint
 from shared.klaviyo.requests import REVISION
+from shared.mapping.order_properties import MAX_PROPERTIES_BYTES
 
 CONTRACT = "klaviyo-openapi.json"
 
@@ -71,6 +72,32 @@ def test_the_payload_limits_of_the_bulk_import_are_those_of_its_description(cont
     assert f"up to {packed.rows_most:,} profiles" in prose
     assert f"payload size is {limits.BODY_BYTES_MOST // 10**6}MB" in prose
     assert f"per-profile is {limits.ROW_BYTES_MOST // 10**3}KB" in prose
+
+
+@needs_vendor_contract(CONTRACT)
+def test_the_payload_limits_of_the_event_import_are_those_of_its_description(contract: dict[str, Any]) -> None:
+    """In prose only, too; what one event may take is what a request may."""
+    prose = operation(contract, limits.IMPORT_EVENTS)["description"]
+    assert f"up to {limits.EVENT_IMPORT_LIMITS.rows_most:,} events" in prose
+    assert f"payload size is {limits.BODY_BYTES_MOST // 10**6}MB" in prose
+
+
+def test_the_largest_event_of_the_mapping_fits_a_body() -> None:
+    """With its profile and the envelope beside it."""
+    packed = limits.EVENT_IMPORT_LIMITS
+    assert packed.row_bytes_most <= packed.body_bytes_most <= 4_500_000
+    assert packed.row_bytes_most > MAX_PROPERTIES_BYTES + 50_000
+
+
+@needs_vendor_contract(CONTRACT)
+@pytest.mark.parametrize("jobs", limits.CATALOG_JOBS, ids=lambda jobs: jobs.start.name)
+def test_the_limits_of_catalog_jobs_are_those_of_their_descriptions(contract: dict[str, Any], jobs: limits.JobEndpoints) -> None:
+    """Rows and bytes of a request, jobs in progress, and jobs on a page of the list."""
+    prose = operation(contract, jobs.start)["description"]
+    assert f"up to {limits.CATALOG_JOB_LIMITS.rows_most} catalog" in prose
+    assert f"payload size is {limits.BODY_BYTES_MOST // 10**6}MB" in prose
+    assert f"in progress at one time is {limits.CATALOG_JOBS_MOST}" in prose
+    assert "maximum of 100 jobs per request" in operation(contract, jobs.list)["description"]
 
 
 def test_we_pack_to_less_than_klaviyo_takes() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.e2e.conftest import CUSTOMERS, HTTP, Product, control
+from tests.e2e.served_product import CUSTOMERS, HTTP, Product, control
 
 IMPORT_JOBS = "/api/profile-bulk-import-jobs"
 START_JOB = f"POST {IMPORT_JOBS}"

@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
 
 import httpx
 import msgspec
 import pytest
 
-from sandbox.klaviyo import contract
 from sandbox.launch import KLAVIYO_KEY
+from tests.e2e.bulk_world import over_the_limit
 from tests.e2e.conftest import CUSTOMERS, HTTP, Product, control
-from tests.e2e.fault_fixtures import START_JOB, Request, assert_complete, inject, klaviyo_requests, most_in_any
+from tests.e2e.fault_fixtures import START_JOB, assert_complete, inject, klaviyo_requests, most_in_any
 
-BURST_S, STEADY_S = 1.0, 60.0
 ROWS_MOST, BODY_BYTES_MOST = 10_000, 5_000_000
 UPSERT = "POST /api/profile-import"
 SHARED_WITH_REALTIME = (UPSERT, "PATCH /api/profiles/{id}", "GET /api/profiles")
 CONFLICTS = 40
 
 _decode_lines = msgspec.json.Decoder(dict).decode_lines
-
-
-def _quotas() -> dict[str, tuple[int, int]]:
-    """Requests per second and per minute by endpoint, as the vendor's contract has them."""
-    return {operation.key: (operation.quota["burst"], operation.quota["steady"]) for operation in contract.load().operations}
-
-
-def _over_the_limit(requests: Iterable[Request], part: float = 1.0) -> list[str]:
-    """Endpoints that were asked more often than `part` of their limits within some second or minute, however aligned."""
-    moments: dict[str, list[float]] = defaultdict(list)
-    for request in requests:
-        moments[request["endpoint"]].append(request["at"])
-    quotas, found = _quotas(), []
-    for endpoint, at in moments.items():
-        for window_s, limit in zip((BURST_S, STEADY_S), quotas[endpoint], strict=True):
-            if (most := most_in_any(window_s, at)) > limit * part:
-                found.append(f"{endpoint}: {most} in {window_s:g} s")
-    return found
 
 
 def _phones(klaviyo: str, most: int) -> list[str]:
@@ -55,8 +35,8 @@ def test_the_check_of_windows_sees_one_request_too_many(moments: list[float]) ->
     assert most_in_any(1.0, moments) == 3
     assert most_in_any(1.0, [moments[0], moments[0] + 1.001]) == 1
     too_many = [{"endpoint": START_JOB, "at": 10.05 + number / 20} for number in range(11)]
-    assert _over_the_limit(too_many) == [f"{START_JOB}: 11 in 1 s"]
-    assert _over_the_limit(too_many[1:]) == []
+    assert over_the_limit(too_many) == [f"{START_JOB}: 11 in 1 s"]
+    assert over_the_limit(too_many[1:]) == []
 
 
 def test_an_import_exceeds_no_window_and_no_size(product: Product) -> None:
@@ -68,7 +48,7 @@ def test_an_import_exceeds_no_window_and_no_size(product: Product) -> None:
     requests = klaviyo_requests(product.servers.klaviyo.url)
     assert requests
     assert [request for request in requests if request["status"] == 429] == []
-    assert _over_the_limit(requests) == []
+    assert over_the_limit(requests) == []
     jobs = [request for request in requests if request["endpoint"] == START_JOB]
     assert max(request["body_bytes"] for request in jobs) <= BODY_BYTES_MOST
     assert max(len(request["identities"]) for request in jobs) <= ROWS_MOST
@@ -116,8 +96,8 @@ def test_conflicts_take_a_quarter_of_what_realtime_needs_too(product: Product) -
     counts = Counter(request["endpoint"] for request in requests)
     assert counts[UPSERT] >= CONFLICTS
     assert [request for request in requests if request["status"] == 429] == []
-    assert _over_the_limit(requests) == []
-    assert _over_the_limit((request for request in requests if request["endpoint"] in SHARED_WITH_REALTIME), 0.25) == []
+    assert over_the_limit(requests) == []
+    assert over_the_limit((request for request in requests if request["endpoint"] in SHARED_WITH_REALTIME), 0.25) == []
 
 
 @pytest.mark.parametrize("moment_s", [0.5, 1.5, 2.5])

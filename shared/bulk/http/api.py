@@ -14,8 +14,9 @@ import msgspec
 
 from shared import access, logs
 from shared.budget import Budget, budget_of
-from shared.bulk import control
+from shared.bulk import chain, commands, control
 from shared.bulk.app import ImportApp
+from shared.bulk.chain_progress import chain_status
 from shared.bulk.finish import RATE_WINDOW_S, finish_check
 from shared.bulk.http.openapi import openapi_document
 from shared.bulk.http.page import status_page
@@ -26,8 +27,11 @@ from shared.bulk.work import KIND_WORK
 from shared.errors import AuthError, BadRequest, ConfigError, Interrupted, Problem, StaleWrite, SyncError, TransientError
 from shared.http import ApiRequest, ApiResponse
 
-OFFERED = tuple(KIND_WORK)
+OFFERED = tuple(kind for kind in Kind if kind in KIND_WORK)
 """The kinds that can be imported."""
+
+NAMED = (*OFFERED, Kind.ALL)
+"""What a path may name: a kind, or all of them."""
 
 MOST_BODY_BYTES = 1_000_000
 CALL_S = 60.0
@@ -48,10 +52,10 @@ class _Call:
     @property
     def kind(self) -> Kind:
         """The kind that the path names. Raises `_NotFound` for one that is not offered."""
-        for kind in OFFERED:
+        for kind in NAMED:
             if kind.value == self.parts["kind"]:
                 return kind
-        raise _NotFound(f"there is no import of {self.parts['kind']}; offered: {', '.join(OFFERED)}")
+        raise _NotFound(f"there is no import of {self.parts['kind']}; offered: {', '.join(NAMED)}")
 
 
 class _NotFound(SyncError):
@@ -95,18 +99,18 @@ def _routed(app: ImportApp, request: ApiRequest) -> ApiResponse:
 
 def _start(call: _Call) -> ApiResponse:
     kind = call.kind
-    return _accepted(control.start(call.app, kind, start_options(call.request.body), call.budget))
+    return _accepted(commands.start(call.app, kind, start_options(call.request.body, kind), call.budget))
 
 
 def _stop(call: _Call) -> ApiResponse:
     kind = call.kind
     no_fields(call.request.body)
-    run = control.stop(call.app, kind)
+    run = commands.stop(call.app, kind)
     return _json(200, {"runId": run.run_id, "status": "stopping"})
 
 
 def _all_status(call: _Call) -> ApiResponse:
-    newest = {kind: control.newest_run(call.app, kind) for kind in OFFERED}
+    newest = {kind: control.newest_run(call.app, kind) for kind in NAMED}
     return _json(200, {"kinds": {kind.value: _status(call.app, run) if run else None for kind, run in newest.items()}})
 
 
@@ -144,12 +148,12 @@ def _run(call: _Call) -> ApiResponse:
 
 def _resume(call: _Call) -> ApiResponse:
     no_fields(call.request.body)
-    return _accepted(control.resume(call.app, call.parts["run_id"], call.budget))
+    return _accepted(commands.resume(call.app, call.parts["run_id"], call.budget))
 
 
 def _retry(call: _Call) -> ApiResponse:
     no_fields(call.request.body)
-    return _accepted(control.retry(call.app, call.parts["run_id"], call.budget))
+    return _accepted(commands.retry(call.app, call.parts["run_id"], call.budget))
 
 
 def _health(call: _Call) -> ApiResponse:  # noqa: ARG001 - a route takes the call
@@ -184,7 +188,13 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], bool, Callable[[_Call], ApiResponse]]
 
 
 def _status(app: ImportApp, run: Run) -> dict[str, Any]:
-    finish_check(app, run.run_id)
+    """The status of a run; what has ended is settled first, but nothing begins because somebody looked."""
+    if run.kind is Kind.ALL:
+        links = chain.links_of(app, run)
+        statuses = {kind: _status(app, link) if link else None for kind, link in links.items()}
+        chain.finish_check_of_chain(app, run.run_id)
+        return chain_status(app.store.run(run.run_id) or run, statuses, app.now())
+    finish_check(app, run.run_id, begins_closing=False)
     run = app.store.run(run.run_id) or run
     now = app.now()
     summary = app.store.summary(run.run_id, now, RATE_WINDOW_S)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shared.bulk.http.start_body import MOST_IDS
-from shared.bulk.records import Kind, RunStatus
+from shared.bulk.chain_progress import PENDING
+from shared.bulk.http.start_body import DELETED, FIELDS_OF_ALL, MOST_IDS, OF_A_DELETION
+from shared.bulk.records import LINKS, Kind, RunStatus
 
 _ERROR = {"$ref": "#/components/schemas/Error"}
 _TIME = {"type": "string", "format": "date-time"}
@@ -27,7 +28,7 @@ _MESSAGES = {
 
 def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
     """The document; `kinds` are those that can be imported."""
-    kind = {"name": "kind", "in": "path", "required": True, "schema": {"enum": [item.value for item in kinds]}}
+    kind, kind_or_all = _kind_of_path(kinds), _kind_of_path([*kinds, Kind.ALL])
     run_id = {"name": "runId", "in": "path", "required": True, "schema": {"type": "string"}}
     query = [
         {"name": "kind", "in": "query", "schema": {"enum": [item.value for item in Kind]}},
@@ -42,6 +43,12 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
             "/": {"get": {"summary": "The status page", "security": [], "responses": {"200": {"description": "HTML"}}}},
             "/openapi.json": {"get": _open("This document", 200, {"type": "object"})},
             "/sync/status": {"get": _call("The newest run of each kind", 200, _ref("Kinds"), [401, 403])},
+            "/sync/all": {
+                "post": {
+                    **_call("Start an import of all kinds", 202, _ref("Accepted"), [400, 401, 403, 413, 423, 502, 503]),
+                    "requestBody": {"required": False, "content": {"application/json": {"schema": _ref("StartAll")}}},
+                },
+            },
             "/sync/{kind}": {
                 "parameters": [kind],
                 "post": {
@@ -50,11 +57,11 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
                 },
             },
             "/sync/{kind}/stop": {
-                "parameters": [kind],
+                "parameters": [kind_or_all],
                 "post": _call("Stop the import that runs", 200, _ref("Stopping"), [400, 401, 403, 404]),
             },
             "/sync/{kind}/status": {
-                "parameters": [kind],
+                "parameters": [kind_or_all],
                 "get": _call("The newest run of the kind", 200, _ref("Run"), [401, 403, 404]),
             },
             "/runs": {"parameters": query, "get": _call("Runs, newest first", 200, _ref("Runs"), [400, 401, 403])},
@@ -87,24 +94,31 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
 
 def _schemas(kinds: Sequence[Kind]) -> dict[str, Any]:
     text, number, nullable_time = {"type": "string"}, {"type": "integer"}, {"type": ["string", "null"], "format": "date-time"}
+    nullable_text, nullable_number = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
+    fields, confirmation = _start_fields(), {"enum": [item.value for item in DELETED]}
+    fields |= {"confirmDeletion": confirmation, "confirmDeletetion": {**confirmation, "deprecated": True}}
+    counts = {"seen": number, "sent": number, "skipped": number, "failed": number}
+    speed = {
+        "ratePerSecond": {"type": "number"},
+        "etaSeconds": nullable_number,
+        "progress": {"type": "number", "minimum": 0, "maximum": 1},
+    }
     return {
         "Start": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {
-                "ids": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": MOST_IDS,
-                    "items": {"type": "string", "format": "uuid"},
-                    "description": "Only these; wins over startId, and cannot be combined with dates",
-                },
-                "startId": {"type": "string", "format": "uuid", "description": "From this id on, itself included"},
-                "createdAfter": _TIME,
-                "createdBefore": _TIME,
-                "modifiedAfter": _TIME,
-                "dryRun": {"type": "boolean", "description": "Read and map, but send nothing"},
+            "properties": fields,
+            "if": {"required": ["deleteAll"], "properties": {"deleteAll": {"const": True}}},
+            "then": {
+                "propertyNames": {"enum": list(OF_A_DELETION)},
+                "anyOf": [{"required": [name]} for name in OF_A_DELETION[1:3]],
             },
+            "else": {"propertyNames": {"not": {"enum": list(OF_A_DELETION[1:])}}},
+        },
+        "StartAll": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: fields[name] for name in FIELDS_OF_ALL},
         },
         "Accepted": _object({"runId": text, "kind": text, "status": {"const": "accepted"}, "statusUrl": text, "stopUrl": text}),
         "Stopping": _object({"runId": text, "status": {"const": "stopping"}}),
@@ -118,45 +132,83 @@ def _schemas(kinds: Sequence[Kind]) -> dict[str, Any]:
                 "updatedAt": _TIME,
                 "finishedAt": nullable_time,
                 "options": {"type": "object"},
-                "total": {"type": ["integer", "null"]},
-                "seen": number,
-                "sent": number,
-                "skipped": number,
-                "failed": number,
+                "total": nullable_number,
+                **counts,
                 "batches": _object({"planned": number, "done": number, "failed": number}),
-                "ratePerSecond": {"type": "number"},
-                "etaSeconds": {"type": ["integer", "null"]},
-                "progress": {"type": "number", "minimum": 0, "maximum": 1},
+                **speed,
                 "skippedReasons": _COUNTS,
                 "failedReasons": _COUNTS,
                 "adjustments": _COUNTS,
                 "problems": {
                     "type": "array",
-                    "items": _object({"id": text, "reason": text, "pointer": {"type": ["string", "null"]}}),
+                    "items": _object({"id": text, "reason": text, "pointer": nullable_text}),
                 },
                 "examples": {"type": "array", "items": {"type": "object"}},
-                "haltReason": {"type": ["string", "null"]},
-                "cursor": {"type": ["string", "null"]},
+                "haltReason": nullable_text,
+                "cursor": nullable_text,
+                "children": {"type": "array", "items": _ref("Child")},
+            },
+            optional=["children"],
+        ),
+        "Child": _object(
+            {
+                "runId": nullable_text,
+                "kind": {"enum": [item.value for item in LINKS]},
+                "status": {"enum": [*_STATUSES, PENDING]},
+                "startedAt": nullable_time,
+                "updatedAt": nullable_time,
+                "finishedAt": nullable_time,
+                "total": nullable_number,
+                **counts,
+                **speed,
+                "haltReason": nullable_text,
             }
         ),
         "Runs": _object({"runs": {"type": "array", "items": _ref("Run")}}),
-        "Kinds": _object({"kinds": _object({item.value: {"anyOf": [_ref("Run"), {"type": "null"}]} for item in kinds})}),
+        "Kinds": _object(
+            {"kinds": _object({item.value: {"anyOf": [_ref("Run"), {"type": "null"}]} for item in [*kinds, Kind.ALL]})}
+        ),
         "Error": {
             "type": "object",
             "required": ["error", "message"],
             "properties": {
                 "error": text,
                 "message": text,
-                "runId": {"type": ["string", "null"]},
-                "since": {"type": ["string", "null"]},
+                "runId": nullable_text,
+                "since": nullable_text,
                 "problems": {"type": "array", "items": _object({"field": text, "message": text})},
             },
         },
     }
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
+def _start_fields() -> dict[str, dict[str, Any]]:
+    """The body of a start, but for the confirmation of a deletion."""
+    return {
+        "ids": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_IDS,
+            "items": {"type": "string", "format": "uuid"},
+            "description": "Only these; wins over startId, and cannot be combined with dates",
+        },
+        "startId": {"type": "string", "format": "uuid", "description": "From this id on, itself included"},
+        "createdAfter": _TIME,
+        "createdBefore": _TIME,
+        "modifiedAfter": _TIME,
+        "dryRun": {"type": "boolean", "description": "Read and map, but send nothing"},
+        "deleteAll": {"type": "boolean", "description": "Categories and products: delete everything of the kind in Klaviyo"},
+        "onlyOwn": {"type": "boolean", "description": "With deleteAll: only what has the id of a commercetools resource"},
+    }
+
+
+def _kind_of_path(kinds: Sequence[Kind]) -> dict[str, Any]:
+    return {"name": "kind", "in": "path", "required": True, "schema": {"enum": [item.value for item in kinds]}}
+
+
+def _object(properties: dict[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
 
 
 def _ref(name: str) -> dict[str, Any]:

@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from shared.bulk.records import RunOptions
+from shared.bulk.records import Kind, RunOptions
 from shared.decoding import UNDECODABLE
 from shared.errors import BadRequest, Problem
 
 MOST_IDS = 10_000
-FIELDS = ("ids", "startId", "createdAfter", "createdBefore", "modifiedAfter", "dryRun")
+FIELDS = (
+    "ids",
+    "startId",
+    "createdAfter",
+    "createdBefore",
+    "modifiedAfter",
+    "dryRun",
+    "deleteAll",
+    "confirmDeletion",
+    "confirmDeletetion",
+    "onlyOwn",
+)
+FIELDS_OF_ALL = ("createdAfter", "modifiedAfter", "dryRun")
+"""What a start of all kinds takes."""
+
+DELETED = (Kind.CATEGORIES, Kind.PRODUCTS)
+"""The kinds whose records in Klaviyo can be deleted all at once."""
+
+OF_A_DELETION = ("deleteAll", "confirmDeletion", "confirmDeletetion", "onlyOwn")
+"""The third is a spelling that documents of the older product have."""
+
 _DATES = ("createdAfter", "createdBefore", "modifiedAfter")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def start_options(body: bytes) -> RunOptions:
-    """The options that a start's body asks for; an empty body asks for everything. Raises `BadRequest`."""
+def start_options(body: bytes, kind: Kind) -> RunOptions:
+    """The options that a start of this kind asks for; an empty body asks for everything. Raises `BadRequest`."""
     fields = _object(body)
-    problems = [_unknown(name) for name in fields if name not in FIELDS]
-    given = {name: value for name, value in fields.items() if name in FIELDS}
+    allowed = FIELDS_OF_ALL if kind is Kind.ALL else FIELDS
+    problems = [_not_of_all(name) if name in FIELDS else _unknown(name, allowed) for name in fields if name not in allowed]
+    given = {name: value for name, value in fields.items() if name in allowed}
     for name, value in given.items():
         problems.extend(_CHECKS[name](name, value))
+    problems += _deletion_faults(given, kind) if any(name in given for name in OF_A_DELETION) else []
     if "ids" in given:
         problems.extend(
             Problem(name, "cannot be combined with ids: leave one of the two out") for name in _DATES if name in given
@@ -43,6 +65,8 @@ def start_options(body: bytes) -> RunOptions:
         created_before=given.get("createdBefore"),
         modified_after=given.get("modifiedAfter"),
         dry_run=given.get("dryRun", False),
+        delete_all=given.get("deleteAll", False),
+        only_own=given.get("onlyOwn", False),
     )
 
 
@@ -66,8 +90,41 @@ def shown_name(name: str) -> str:
     return name if re.fullmatch(r"\w{1,40}", name, re.ASCII) else "(unprintable name)"
 
 
-def _unknown(name: str) -> Problem:
-    near = difflib.get_close_matches(name, FIELDS, n=1)
+def _deletion_faults(given: Mapping[str, Any], kind: Kind) -> list[Problem]:
+    """What is wrong with the fields of a deletion: it must be meant, confirmed, and asked for alone."""
+    if given.get("deleteAll") is not True:
+        return [Problem(name, "is a field of deleteAll; leave it out") for name in OF_A_DELETION[1:] if name in given]
+    if kind not in DELETED:
+        return [
+            Problem("deleteAll", f"is possible for {' and '.join(DELETED)} only; {kind.value} are never deleted by an import")
+        ]
+    others = [
+        Problem(name, "cannot be combined with deleteAll: leave one of the two out")
+        for name in given
+        if name not in OF_A_DELETION
+    ]
+    named = [name for name in OF_A_DELETION[1:3] if name in given]
+    if not named or any(given[name] != kind.value for name in named):
+        others.append(Problem("confirmDeletion", _risk(kind, own=given.get("onlyOwn") is True)))
+    return others
+
+
+def _risk(kind: Kind, *, own: bool) -> str:
+    with_them = ", with their variants," if kind is Kind.PRODUCTS else ""
+    what = f"the {kind.value}{with_them} that have a commercetools id" if own else f"every one of the {kind.value}{with_them}"
+    made = "" if own else ", also those that other systems or people made; onlyOwn spares these"
+    return (
+        f"is missing or wrong: this deletes {what} in Klaviyo's catalog{made}. It cannot be undone. "
+        f'If that is meant, send "confirmDeletion": "{kind.value}"'
+    )
+
+
+def _not_of_all(name: str) -> Problem:
+    return Problem(name, "cannot be given for all kinds at once: start the kinds one by one")
+
+
+def _unknown(name: str, allowed: Sequence[str]) -> Problem:
+    near = difflib.get_close_matches(name, allowed, n=1)
     return Problem(shown_name(name), f"is not a field of this call{f'; did you mean {near[0]}?' if near else ''}")
 
 
@@ -101,6 +158,10 @@ def _flag(name: str, value: object) -> list[Problem]:
     return [] if isinstance(value, bool) else [Problem(name, "must be true or false")]
 
 
+def _text(name: str, value: object) -> list[Problem]:
+    return [] if isinstance(value, str) else [Problem(name, "must be the name of the kind, as a text")]
+
+
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value.lower()) is not None
 
@@ -120,4 +181,8 @@ _CHECKS: Mapping[str, Callable[[str, object], list[Problem]]] = {
     "createdBefore": _date,
     "modifiedAfter": _date,
     "dryRun": _flag,
+    "deleteAll": _flag,
+    "confirmDeletion": _text,
+    "confirmDeletetion": _text,
+    "onlyOwn": _flag,
 }

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from shared.commercetools.orders import Order
 from shared.klaviyo.events import Event
 from shared.mapping.choices import Choices
 from shared.mapping.customer import profile_of
-from shared.mapping.order_events import (
-    MappedEvents,
-    cancelled_at,
-    cancelled_order,
-    fulfilled_at,
-    fulfilled_order,
-    placed_order,
-    same_person,
-)
+from shared.mapping.order_events import MappedEvents, cancelled_order, fulfilled_order, placed_order, same_person
+from shared.mapping.order_history import order_history
+from shared.mapping.order_states import counts
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.mapping.sources import OrderSource
 from shared.realtime.messages import (
@@ -30,7 +23,7 @@ from shared.realtime.messages import (
 from shared.realtime.notification import Notification
 from shared.realtime.route import Moment, Result, Route
 from shared.realtime.writes import Mapped, SendEvents, UpsertProfile
-from shared.settings.document import OrderRules, SyncDocument
+from shared.settings.document import SyncDocument
 
 SHIPMENT_STATE_CHANGED = "OrderShipmentStateChanged"
 
@@ -129,25 +122,9 @@ def sets_first_identity(notification: Notification) -> bool | None:
 
 def _all_that_counts(source: OrderSource, choices: Choices, *, placed_then: bool = False) -> Result:
     """Placed, and whatever has happened to the order since; `placed_then`: it is known to have been in a state that places."""
-    order, rules = source.order, choices.document.order
-    if not placed_then and not _counts(order, rules):
+    if not placed_then and not counts(source.order, choices.document.order):
         return Skip(SkipReason.ORDER_STATE)
-    events = [placed_order(source, choices)]
-    if _is_fulfilled(order, rules):
-        events.append(fulfilled_order(source, choices, fulfilled_at(order)))
-    if order.orderState in rules.states.changed.cancelledOrder:
-        events.append(cancelled_order(source, choices, cancelled_at(order)))
-    return _sent(events)
-
-
-def _counts(order: Order, rules: OrderRules) -> bool:
-    states = rules.states
-    listed = (*states.created.placedOrder, *states.changed.fulfilledOrder, *states.changed.cancelledOrder)
-    return order.orderState in listed or _is_fulfilled(order, rules)
-
-
-def _is_fulfilled(order: Order, rules: OrderRules) -> bool:
-    return order.orderState in rules.states.changed.fulfilledOrder or order.shipmentState in rules.shipmentStates.fulfilledOrder
+    return _sent([order_history(source, (), choices)])
 
 
 def _sent(mapped: list[MappedEvents | Skip]) -> Result:

@@ -6,11 +6,25 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from run_store_records import FIRST, LEASE, NOW, RESULT, RUN_ID, a_run, item_ids, plan_batch, planned, settled, stored, taken
+from run_store_records import (
+    FIRST,
+    LEASE,
+    NOW,
+    RESULT,
+    RUN_ID,
+    a_run,
+    changed,
+    item_ids,
+    plan_batch,
+    planned,
+    settled,
+    stored,
+    taken,
+)
 
-from shared.bulk.plan import listed
+from shared.bulk.plan import FeedPage, fed, listed, scanned
 from shared.bulk.ports import RunStore
-from shared.bulk.records import BatchResult, BatchStatus, FailedItem, IdRange, RunOptions, Summary
+from shared.bulk.records import BatchResult, BatchStatus, FailedItem, Feed, IdRange, RunOptions, Summary
 from shared.bulk.results import EXAMPLES, SHOWN_FAILURES, total
 
 
@@ -123,7 +137,117 @@ def test_planning_is_over_when_every_range_is_done(store: RunStore) -> None:
 def test_a_run_without_ranges_is_not_planned_out(store: RunStore) -> None:
     """Nothing planned is not the same as everything planned."""
     store.create(a_run(), [])
-    assert not summary(store).ranges_done
+    got = summary(store)
+    assert (got.open_done, got.open_settled, got.ranges_done) == (False, False, False)
+
+
+def feed_batch(store: RunStore, index: int, ids: list[str], *, ended: bool = False) -> None:
+    """Record one more step of a range with a feed."""
+    before = store.ranges(RUN_ID)[index]
+    after, batches = fed(before, RUN_ID, FeedPage(ids, f"behind {ids[-1]}" if ids else None, ended), 10)
+    store.record(RUN_ID, 1, before, after, batches)
+
+
+def with_sweep(store: RunStore) -> None:
+    """A run of one scan range, one with a feed, and two closing ones; only the scan is planned: one batch of 10."""
+    run = a_run()
+    feeds = [(Feed.STOCK, False), (Feed.CHANGED, True), (Feed.SENT, True)]
+    parts = [IdRange(index=index, feed=feed, closing=closing) for index, (feed, closing) in enumerate(feeds, start=1)]
+    store.create(run, [IdRange(index=0), *parts])
+    plan_batch(store, run, 0, item_ids(0, 1), ended=True)
+
+
+def phases(store: RunStore) -> tuple[bool, bool, bool]:
+    """What the closing ranges, and the end, wait for."""
+    got = summary(store)
+    return got.open_done, got.open_settled, got.ranges_done
+
+
+def test_the_closing_ranges_wait_until_all_others_are_planned_and_settled(store: RunStore) -> None:
+    """A failed batch is settled, too; batches of closing ranges do not count, so that it stays so."""
+    with_sweep(store)
+    settled(store, "000-000001", status=BatchStatus.FAILED)
+    assert phases(store) == (False, False, False)
+    feed_batch(store, 1, ["a", "b"])
+    settled(store, "001-000001")
+    assert phases(store) == (False, False, False)
+    feed_batch(store, 1, ["c"], ended=True)
+    assert phases(store) == (True, False, False)
+    held = taken(store, "a", "001-000002")
+    assert phases(store) == (True, False, False)
+    store.settle(held, "a", BatchStatus.DONE, RESULT, NOW)
+    assert phases(store) == (True, True, False)
+    feed_batch(store, 2, ["d"], ended=True)
+    assert phases(store) == (True, True, False)
+    feed_batch(store, 3, [], ended=True)
+    assert phases(store) == (True, True, True)
+
+
+def test_what_is_not_settled_is_not_settled_after_a_take_over_either(store: RunStore) -> None:
+    """A batch of the scan that a worker has died over, and one of the sweep."""
+    planned(store)
+    taken(store, "a")
+    changed(store, fence=2)
+    store.requeue(RUN_ID, 2)
+    assert phases(store) == (True, False, True)
+    store.settle(taken(store, "b", fence=2), "b", BatchStatus.DONE, RESULT, NOW)
+    assert phases(store) == (True, True, True)
+
+
+def test_items_of_feeds_are_counted_apart(store: RunStore) -> None:
+    """They come on top of what a scan of the ids finds; a range without any counts for nothing."""
+    with_sweep(store)
+    assert (summary(store).planned_items, summary(store).fed_items) == (10, 0)
+    feed_batch(store, 1, ["a", "b"])
+    feed_batch(store, 2, ["c"])
+    feed_batch(store, 3, [])
+    got = summary(store)
+    assert (got.planned, got.planned_items, got.fed_items) == (3, 13, 3)
+
+
+def test_the_step_of_a_feed_without_ids_is_kept(store: RunStore) -> None:
+    """The advanced cursor alone, and several batches at once: each range as it was recorded."""
+    with_sweep(store)
+    before = store.ranges(RUN_ID)[2]
+    after, none = fed(before, RUN_ID, FeedPage([], "far", ended=False), 10)
+    store.record(RUN_ID, 1, before, after, none)
+    assert store.ranges(RUN_ID)[2] == msgspec.structs.replace(before, cursor="far")
+    further, three = fed(after, RUN_ID, FeedPage([f"{n:02d}" for n in range(25)], "end", ended=True), 10)
+    store.record(RUN_ID, 1, after, further, three)
+    assert store.ranges(RUN_ID)[2] == further
+    assert [stored(store, f"002-{n:06d}").ids for n in (1, 2, 3)] == [batch.ids for batch in three]
+
+
+def test_the_cursor_is_over_the_ids_in_order_alone(store: RunStore) -> None:
+    """What feeds add does neither hold it up nor move it."""
+    with_sweep(store)
+    feed_batch(store, 1, ["zz"], ended=True)
+    settled(store, "001-000001")
+    assert summary(store).cursor is None
+    settled(store, "000-000001")
+    assert summary(store).cursor == item_ids(0, 1)[-1]
+    feed_batch(store, 2, ["zzz"])
+    settled(store, "002-000001", status=BatchStatus.FAILED)
+    assert summary(store).cursor == item_ids(0, 1)[-1]
+
+
+def test_a_feed_among_the_ranges_is_passed_over_by_the_cursor(store: RunStore) -> None:
+    """Whatever place it has among them."""
+    store.create(a_run(), [IdRange(index=0), IdRange(index=1, feed=Feed.STOCK), IdRange(index=2)])
+    for index in (0, 2):
+        before = IdRange(index=index)
+        after, batches = scanned(before, RUN_ID, item_ids(index, 1), ended=True)
+        store.record(RUN_ID, 1, before, after, batches)
+        settled(store, f"00{index}-000001")
+    assert summary(store).cursor == item_ids(2, 1)[-1]
+
+
+def test_a_run_of_feeds_alone_has_no_cursor(store: RunStore) -> None:
+    """A deletion goes through what Klaviyo has, in Klaviyo's order."""
+    store.create(a_run(options=RunOptions(delete_all=True)), [IdRange(index=0, feed=Feed.KLAVIYO)])
+    feed_batch(store, 0, ["a", "b"], ended=True)
+    settled(store, FIRST)
+    assert (summary(store).done, summary(store).fed_items, summary(store).cursor) == (1, 2, None)
 
 
 A, B, C = "000", "001", "002"

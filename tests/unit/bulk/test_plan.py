@@ -6,15 +6,33 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.bulk.plan import BATCH_SIZES, MOST_RANGES, id_ranges, listed, range_count, retried, scanned
-from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind
+from shared.bulk.plan import (
+    BATCH_SIZES,
+    LEAST_SIZES,
+    MOST_RANGES,
+    FeedPage,
+    fed,
+    has_begun,
+    id_ranges,
+    is_held_back,
+    listed,
+    may_run,
+    range_count,
+    ranges_of,
+    retried,
+    scanned,
+    unpublished,
+)
+from shared.bulk.records import Batch, BatchResult, BatchStatus, Feed, IdRange, Kind, RunOptions
 
 RUN = "run-2"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SINCE = "2026-03-01T11:59:00.000Z"
 LOWEST = "00000000-0000-0000-0000-000000000000"
 HIGHEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
@@ -51,6 +69,28 @@ def test_each_kind_has_the_batch_size_of_its_request() -> None:
 def test_few_items_need_few_ranges(total: int | None, count: int) -> None:
     """A few items keep four workers busy, more go into ranges of about one batch each, sixteen at most; unknown is many."""
     assert range_count(total, 10_000) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "total", "count"),
+    [
+        (Kind.ORDERS, 400, 1),
+        (Kind.ORDERS, 999, 1),
+        (Kind.ORDERS, 1_000, 2),
+        (Kind.ORDERS, 1_700, 3),
+        (Kind.ORDERS, 10_000, 5),
+        (Kind.ORDERS, 50_000, 16),
+        (Kind.PRODUCTS, 200, 1),
+        (Kind.PRODUCTS, 1_000, 4),
+        (Kind.PRODUCTS, 10_000, 12),
+        (Kind.CATEGORIES, 20, 1),
+        (Kind.CATEGORIES, 500, 2),
+    ],
+)
+def test_a_small_project_is_spread_no_thinner_than_pays(kind: Kind, total: int, count: int) -> None:
+    """A range of orders has 500 at least, since one request takes the events of some 220 of them."""
+    assert len([part for part in ranges_of(kind, RunOptions(), total, SINCE) if part.feed is None]) == count
+    assert count == 1 or total / count >= LEAST_SIZES.get(kind, 1)
 
 
 @pytest.mark.parametrize("total", [34_000, 100_000, 136_000])
@@ -199,3 +239,157 @@ def test_a_page_without_batches_ends_the_retry() -> None:
     after, batches = retried(IdRange(index=0, cursor="001-000005", planned=2), RUN, [], ended=True)
     assert batches == []
     assert after == IdRange(index=0, cursor="001-000005", planned=2, published=2, done=True)
+
+
+SWEEP = {
+    Kind.CUSTOMERS: [Feed.CHANGED],
+    Kind.ORDERS: [Feed.CHANGED],
+    Kind.CATEGORIES: [Feed.CHANGED, Feed.SENT],
+    Kind.PRODUCTS: [Feed.CHANGED, Feed.STOCK, Feed.PRICES, Feed.SENT],
+}
+"""flows.md "Closing sweep"."""
+
+
+@pytest.mark.parametrize("kind", SWEEP)
+def test_a_run_over_everything_ends_with_a_closing_sweep(kind: Kind) -> None:
+    """Behind the ranges of the id space; what changed counts from a moment before the start, what was sent has no time."""
+    ranges = ranges_of(kind, RunOptions(created_after="2026-01-01T00:00:00Z"), 10, SINCE)
+    assert ranges == [
+        *id_ranges(1),
+        *(
+            IdRange(index=index, feed=feed, since=None if feed is Feed.SENT else SINCE, closing=True)
+            for index, feed in enumerate(SWEEP[kind], start=1)
+        ),
+    ]
+
+
+@pytest.mark.parametrize("kind", SWEEP)
+@pytest.mark.parametrize(
+    "options", [RunOptions(ids=["a"]), RunOptions(retry_of="run-1"), RunOptions(dry_run=True)], ids=["ids", "retry", "dry run"]
+)
+def test_a_run_over_some_or_for_show_has_no_sweep(kind: Kind, options: RunOptions) -> None:
+    """What it was not asked for it does not touch."""
+    assert ranges_of(kind, options, 1, SINCE) == (id_ranges(1) if options.dry_run else [IdRange(index=0)])
+
+
+def test_a_product_whose_stock_or_price_changed_counts_as_modified() -> None:
+    """commercetools does not touch the product then, so these are asked by themselves, beside the scan."""
+    when = "2026-02-01T00:00:00+01:00"
+    ranges = ranges_of(Kind.PRODUCTS, RunOptions(modified_after=when), 10, SINCE)
+    assert ranges[1:3] == [
+        IdRange(index=1, feed=Feed.STOCK, since=when),
+        IdRange(index=2, feed=Feed.PRICES, since=when),
+    ]
+    assert [part.closing for part in ranges] == [False] * 3 + [True] * 4
+    assert [part.index for part in ranges] == list(range(7))
+    others = ranges_of(Kind.CATEGORIES, RunOptions(modified_after=when), 10, SINCE)
+    assert [part.feed for part in others] == [None, Feed.CHANGED, Feed.SENT]
+
+
+@pytest.mark.parametrize(
+    ("kind", "only_own", "closing"),
+    [
+        (Kind.CATEGORIES, False, [Feed.KLAVIYO]),
+        (Kind.CATEGORIES, True, [Feed.KLAVIYO]),
+        (Kind.PRODUCTS, False, [Feed.KLAVIYO, Feed.KLAVIYO_VARIANTS]),
+        (Kind.PRODUCTS, True, [Feed.KLAVIYO]),
+    ],
+)
+def test_a_deletion_goes_through_what_klaviyo_has_and_looks_again(kind: Kind, *, only_own: bool, closing: list[Feed]) -> None:
+    """Variants without an item are nobody's for certain, so that `onlyOwn` leaves them."""
+    ranges = ranges_of(kind, RunOptions(delete_all=True, only_own=only_own), None, SINCE)
+    assert ranges == [
+        IdRange(index=0, feed=Feed.KLAVIYO),
+        *(IdRange(index=index, feed=feed, closing=True) for index, feed in enumerate(closing, start=1)),
+    ]
+
+
+def test_a_retried_deletion_tells_variants_from_items() -> None:
+    """Their ids look alike; the range that a batch belongs to says which they are."""
+    options = RunOptions(delete_all=True, retry_of="run-1")
+    items, variants = ranges_of(Kind.PRODUCTS, options, None, SINCE)
+    old_items, old_variants = (
+        msgspec.structs.replace(old(1, BatchStatus.DONE, failed_ids=[name]), range_index=index)
+        for index, name in ((1, "item"), (2, "sku"))
+    )
+    for part, expected in ((items, ["item"]), (variants, ["sku"])):
+        after, batches = retried(part, RUN, [old_items, old_variants], ended=True, of_variants=frozenset({2}))
+        assert [batch.ids for batch in batches] == [expected]
+        assert after.cursor == "002-000001"
+    assert ranges_of(Kind.CATEGORIES, options, None, SINCE) == [IdRange(index=0)]
+
+
+@exactly
+@given(
+    ids=st.lists(st.text("abcdef", min_size=1, max_size=3), max_size=60),
+    batch_size=st.integers(1, 25),
+    ended=st.booleans(),
+    planned=st.integers(0, 3),
+)
+def test_what_a_feed_gives_goes_into_batches_without_loss(ids: list[str], batch_size: int, *, ended: bool, planned: int) -> None:
+    """Each id once, listed, no batch above its size, none empty; the range keeps what it is and has the feed's cursor."""
+    current = IdRange(index=4, feed=Feed.CHANGED, since=SINCE, closing=True, cursor="a", planned=planned, published=planned)
+    after, batches = fed(current, RUN, FeedPage(ids, "b", ended), batch_size)
+    listed_ids = [item for batch in batches for item in batch.ids or []]
+    assert listed_ids == sorted(set(ids))
+    assert all(0 < batch.size == len(batch.ids or []) <= batch_size for batch in batches)
+    assert [batch.number for batch in batches] == list(range(planned + 1, planned + len(batches) + 1))
+    assert after == IdRange(
+        index=4,
+        feed=Feed.CHANGED,
+        since=SINCE,
+        closing=True,
+        cursor="b",
+        planned=planned + len(batches),
+        published=planned,
+        done=ended,
+    )
+
+
+def test_the_messages_of_a_deletion_wait_until_its_range_is_read_to_the_end() -> None:
+    """Deleting while the list is paged would move what follows, and some would be skipped (flows.md "Delete all")."""
+    part = IdRange(index=0, feed=Feed.KLAVIYO)
+    for page in (["a", "b"], ["c"]):
+        part, _ = fed(part, RUN, FeedPage(page, page[-1], ended=False), 1)
+        assert is_held_back(part)
+        assert list(unpublished(part)) == []
+    part, _ = fed(part, RUN, FeedPage(["d"], None, ended=True), 1)
+    assert not is_held_back(part)
+    assert list(unpublished(part)) == [1, 2, 3, 4]
+
+
+def test_other_messages_are_published_with_every_step() -> None:
+    """Those of the step before are known to be in the queue."""
+    part, _ = fed(IdRange(index=0, feed=Feed.CHANGED), RUN, FeedPage(["a", "b"], "b", ended=False), 1)
+    assert list(unpublished(part)) == [1, 2]
+    part, _ = fed(part, RUN, FeedPage(["c"], "c", ended=True), 1)
+    assert list(unpublished(part)) == [3]
+
+
+@pytest.mark.parametrize(
+    ("part", "before", "afterwards"),
+    [
+        (IdRange(index=0), True, True),
+        (IdRange(index=0, done=True), False, False),
+        (IdRange(index=0, closing=True), False, True),
+        (IdRange(index=0, closing=True, done=True), False, False),
+    ],
+)
+def test_a_closing_range_waits_for_all_others(part: IdRange, *, before: bool, afterwards: bool) -> None:
+    """Before and after everything else is settled."""
+    assert may_run(part, open_settled=False) is before
+    assert may_run(part, open_settled=True) is afterwards
+
+
+@pytest.mark.parametrize(
+    ("part", "begun"),
+    [
+        (IdRange(index=0), False),
+        (IdRange(index=0, cursor="x"), True),
+        (IdRange(index=0, planned=1), True),
+        (IdRange(index=0, done=True), True),
+    ],
+)
+def test_a_range_has_begun_when_anything_of_it_is_recorded(part: IdRange, *, begun: bool) -> None:
+    """Also a cursor alone, of a feed that has given no id so far."""
+    assert has_begun(part) is begun

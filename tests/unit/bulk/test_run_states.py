@@ -17,6 +17,7 @@ from shared.bulk.run import (
     blocks_start,
     can_resume,
     is_interrupted,
+    may_close,
     needs_renewal,
     renewed,
     resumed,
@@ -219,3 +220,23 @@ def test_when_a_run_ends(status: RunStatus, halt_reason: str | None, summary: Su
     else:
         assert final is not None
         assert differences(run, final) == {"status": becomes, "finished_at": LATER, "updated_at": LATER}
+
+
+@pytest.mark.parametrize(
+    ("status", "summary", "closes"),
+    [
+        (RunStatus.RUNNING, Summary(open_done=True, open_settled=True), True),
+        (RunStatus.ACCEPTED, Summary(open_done=True, open_settled=True), True),
+        (RunStatus.RUNNING, Summary(open_done=True), False),
+        (RunStatus.RUNNING, Summary(), False),
+        (RunStatus.RUNNING, Summary(open_done=True, open_settled=True, ranges_done=True), False),
+        *(
+            (status, Summary(open_done=True, open_settled=True), False)
+            for status in RunStatus
+            if status not in {RunStatus.ACCEPTED, RunStatus.RUNNING}
+        ),
+    ],
+)
+def test_when_the_closing_sweep_begins(status: RunStatus, summary: Summary, *, closes: bool) -> None:
+    """Once everything else is planned and settled; not in a run that was asked to stop, or has ended."""
+    assert may_close(a_run(status), summary) is closes

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from shell_world import CONTROL, CUSTOMERS, World, open_world
+from shell_world import CATEGORIES, CONTROL, CUSTOMERS, PRODUCTS, World, open_world
 
 from sandbox.launch import Sandbox, sandbox
 
@@ -15,7 +15,8 @@ from sandbox.launch import Sandbox, sandbox
 @pytest.fixture(scope="session")
 def shell_simulators() -> Iterator[Sandbox]:
     """Both simulators, with jobs of a twentieth of a second."""
-    arguments = ["--customers", str(CUSTOMERS), "--malformed-emails", "0"]
+    sizes = {"customers": CUSTOMERS, "malformed-emails": 0, "categories": CATEGORIES, "products": PRODUCTS}
+    arguments = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     with sandbox(commercetools=arguments, klaviyo=["--job-seconds", "0.05"]) as servers:
         yield servers
 

@@ -40,6 +40,8 @@ from shared.sqlite.queue import Delivery, SqliteQueue
 from shared.sqlite.run_store import SqliteRunStore
 
 CUSTOMERS = 2_600
+PRODUCTS = 40
+CATEGORIES = 20
 BATCH_SIZE = BATCH_SIZES[Kind.CUSTOMERS]
 RANGES = range_count(CUSTOMERS, BATCH_SIZE)
 SAME_EMAIL = 3
@@ -78,16 +80,17 @@ class World:
     clock: Clock
     servers: Sandbox
     environment: dict[str, str] = field(repr=False)
+    kind: Kind = Kind.CUSTOMERS
 
     # what people do
 
     def start(self, options: RunOptions = EVERYTHING) -> Run:
-        """Start an import of customers."""
-        return control.start(self.app, Kind.CUSTOMERS, options, soon())
+        """Start an import of the world's kind."""
+        return control.start(self.app, self.kind, options, soon())
 
     def stop(self) -> Run:
-        """Stop the newest import of customers."""
-        return control.stop(self.app, Kind.CUSTOMERS)
+        """Stop the newest import of the world's kind."""
+        return control.stop(self.app, self.kind)
 
     def resume(self, run_id: str) -> Run:
         """Continue a run."""
@@ -130,8 +133,8 @@ class World:
             assert set(statuses) == {204}
 
     def work(self) -> None:
-        """Deliver work messages until none is left."""
-        while statuses := self.deliver(Topic.WORK):
+        """Deliver work messages, and what is planned because of them, until none is left."""
+        while statuses := [*self.deliver(Topic.WORK), *self.deliver(Topic.PLAN)]:
             assert set(statuses) == {204}
 
     def planned(self, options: RunOptions = EVERYTHING) -> tuple[Run, list[WorkMessage]]:
@@ -175,14 +178,18 @@ class World:
     # what the simulators know
 
     def ids(self, count: int) -> list[str]:
-        """The ids of the first customers, ascending."""
-        lines = CONTROL.get(f"{self.servers.commercetools.url}/_sandbox/customers", params={"limit": count}).text.splitlines()
-        return [json.loads(line)["id"] for line in lines]
+        """The ids of the first resources of the world's kind, ascending."""
+        url = f"{self.servers.commercetools.url}/_sandbox/{self.kind.value}"
+        return [json.loads(line)["id"] for line in CONTROL.get(url, params={"limit": count}).text.splitlines()]
+
+    def change(self, collection: str, identifier: str, **fields: Any) -> None:
+        """Change a resource of the simulated project."""
+        url = f"{self.servers.commercetools.url}/_sandbox/{collection}/{identifier}"
+        CONTROL.patch(url, json=fields).raise_for_status()
 
     def change_customer(self, customer_id: str, **fields: Any) -> None:
         """Change a customer in the simulated project."""
-        url = f"{self.servers.commercetools.url}/_sandbox/customers/{customer_id}"
-        CONTROL.patch(url, json=fields).raise_for_status()
+        self.change("customers", customer_id, **fields)
 
     def requests(self, endpoint: str = IMPORT) -> int:
         """How many requests to an endpoint the simulated Klaviyo accepted."""
@@ -212,7 +219,9 @@ def _fault(url: str, rule: dict[str, Any]) -> None:
 
 
 @contextmanager
-def open_world(servers: Sandbox, state: Path, *, attempts: int = 1, **environment: str) -> Iterator[World]:
+def open_world(
+    servers: Sandbox, state: Path, *, attempts: int = 1, kind: Kind = Kind.CUSTOMERS, **environment: str
+) -> Iterator[World]:
     """An installation with its own state file. Its clients try each request `attempts` times, so that faults show at once."""
     environment = servers.environment(state, 1, LOCAL_TASK_KEY=TASK_KEY, WORKER_DEADLINE_S="60", **environment)
     settings = load(environment)
@@ -232,7 +241,7 @@ def open_world(servers: Sandbox, state: Path, *, attempts: int = 1, **environmen
         queue, store = SqliteQueue(database), SqliteRunStore(database)
         numbers = iter(range(1, 1_000_000))
         app = wired(settings, database, commercetools, klaviyo, now=clock, new_id=lambda: f"{state.stem}-{next(numbers)}")
-        yield World(app, queue, store, clock, servers, environment)
+        yield World(app, queue, store, clock, servers, environment, kind)
     klaviyo.close()
     commercetools.close()
 

@@ -11,6 +11,7 @@ from shell_world import BATCH_SIZE, CUSTOMERS, RANGES, SAME_EMAIL, Thread, World
 
 from shared.bulk.dispatch import plan_slice
 from shared.bulk.messages import PlanMessage, WorkMessage
+from shared.bulk.plan import has_begun
 from shared.bulk.ports import Topic
 from shared.bulk.records import BatchStatus, RunOptions, RunStatus
 from shared.errors import HostDown, TransientError
@@ -33,7 +34,9 @@ def test_a_plan_covers_every_customer_with_one_batch_message_each(world: World) 
     batches = world.batches(run.run_id)
     assert sum(batch.size for batch in batches) == CUSTOMERS
     assert messages == [WorkMessage(run.run_id, run.fence, batch.batch_id) for batch in batches]
-    assert all(part.done and part.cursor == batches[part.index].last for part in world.store.ranges(run.run_id))
+    *scanned, closing = world.store.ranges(run.run_id)
+    assert all(part.done and part.cursor == batches[part.index].last for part in scanned)
+    assert not has_begun(closing)
     assert world.status(run.run_id) is RunStatus.RUNNING
     assert world.klaviyo()["requests"] == 0
 

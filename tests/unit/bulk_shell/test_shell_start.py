@@ -24,14 +24,14 @@ def _lock_of(run_id: str, until: datetime) -> dict[str, str]:
 
 
 def test_a_start_takes_the_lock_records_the_run_and_asks_for_a_plan_of_each_range(world: World) -> None:
-    """flows.md "One import": lock, run record, one plan message for each range."""
+    """flows.md "One import": lock, run record, one plan message for each range with which it begins."""
     run = world.start()
     lock = world.lock()
     assert isinstance(lock, Held)
     assert lock.run_id == run.run_id
     assert (run.status, run.total) == (RunStatus.ACCEPTED, CUSTOMERS)
     assert [found.run_id for found in world.store.runs(Kind.CUSTOMERS)] == [run.run_id]
-    assert [part.index for part in world.store.ranges(run.run_id)] == list(range(RANGES))
+    assert [part.closing for part in world.store.ranges(run.run_id)] == [False] * RANGES + [True]
     assert world.messages(Topic.PLAN) == [PlanMessage(run.run_id, run.fence, index) for index in range(RANGES)]
     assert world.messages(Topic.WORK) == []
 

@@ -192,6 +192,7 @@ def test_a_batch_of_a_scan_that_was_given_up_is_retried_in_full_with_the_run_s_f
     for message in messages:
         _die_often(world, run, message.batch_id)
         give_up_batch(world.app, message, "queue")
+    world.plan()
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
     again = world.retry(run.run_id)
     world.plan()

@@ -7,4 +7,4 @@ from collections.abc import Callable
 from typer.testing import Result
 
 Run = Callable[..., Result]
-"""Takes the command's words, and the environment as keywords."""
+"""Takes the command's words, what a person types (`typed`), and the environment as keywords."""

@@ -27,7 +27,7 @@ def run(api: FakeImportApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("BULK_IMPORT_API_KEY", "BULK_IMPORT_PORT"):
         monkeypatch.delenv(name, raising=False)
 
-    def command(*arguments: str, **environment: str) -> Result:
-        return CliRunner().invoke(app, arguments, env={"BULK_IMPORT_PORT": api.port, **environment})
+    def command(*arguments: str, typed: str | None = None, **environment: str) -> Result:
+        return CliRunner().invoke(app, arguments, input=typed, env={"BULK_IMPORT_PORT": api.port, **environment})
 
     return command

@@ -13,6 +13,17 @@ from typing import Any
 RUN_ID = "0198c2f0-0000-7000-8000-000000000001"
 
 
+KINDS = ("categories", "products", "customers", "orders", "all")
+
+
+def chain(state: str, *children: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The status document of a chain; links that are not given are pending."""
+    begun = {child["kind"]: child for child in children}
+    nothing = {"runId": None, "status": "pending", "total": None, "seen": 0, "progress": 0.0}
+    links = [begun.get(kind, {**nothing, "kind": kind}) for kind in KINDS[:-1]]
+    return status(state, **{"kind": "all", "total": None, "children": links, **fields})
+
+
 def status(state: str, **fields: Any) -> dict[str, Any]:
     """The status document of a run."""
     return {
@@ -82,15 +93,16 @@ class FakeImportApi:
                 return self.answers[call.method, call.path]
             if call.path == f"/runs/{RUN_ID}":
                 return 200, self.course.pop(0) if len(self.course) > 1 else self.course[0]
-            if call.path == "/sync/customers/stop":
+            if call.path in {f"/sync/{kind}/stop" for kind in KINDS}:
                 last = self.course[0]
                 self.course = [{**last, "status": "stopping"}] * self.stops_within + [
                     {**last, "status": "stopped", "resumable": True}
                 ]
                 return 200, {"runId": RUN_ID, "status": "stopping"}
-            if call.path in {"/sync/customers", f"/runs/{RUN_ID}/resume", f"/runs/{RUN_ID}/retry"}:
-                return 202, {"runId": RUN_ID, "kind": "customers", "status": "accepted"}
-            if call.path == "/sync/customers/status":
+            starts = {f"/sync/{kind}": kind for kind in KINDS}
+            if call.path in {*starts, f"/runs/{RUN_ID}/resume", f"/runs/{RUN_ID}/retry"}:
+                return 202, {"runId": RUN_ID, "kind": starts.get(call.path, "customers"), "status": "accepted"}
+            if call.path in {f"/sync/{kind}/status" for kind in KINDS}:
                 return 200, self.course[0]
             if call.path == "/sync/status":
                 return 200, {"kinds": {"customers": self.course[0]}}

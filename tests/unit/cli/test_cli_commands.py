@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 from cli_run import Run
-from fake_import_api import RUN_ID, FakeImportApi, status
+from fake_import_api import KINDS, RUN_ID, FakeImportApi, chain, status
 from typer.core import TyperGroup
 
 from shared.cli.app import app
@@ -37,7 +37,7 @@ def test_the_commands_are_these() -> None:
     assert isinstance(COMMANDS, TyperGroup)
     assert set(COMMANDS.commands) == {
         "serve", "import", "status", "runs", "run", "stop", "resume", "retry", "watch", "unlock",
-        "dead-letters",
+        "delete-all", "dead-letters",
     }  # fmt: skip
 
 
@@ -104,11 +104,71 @@ def test_an_empty_file_of_ids_imports_nothing(run: Run, api: FakeImportApi, tmp_
     assert api.calls == []
 
 
-def test_other_kinds_are_not_offered_yet(run: Run, api: FakeImportApi) -> None:
-    """A kind that this version cannot import is wrong usage."""
-    result = run("import", "orders")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_and_all_of_them_can_be_imported(run: Run, api: FakeImportApi, kind: str) -> None:
+    """And looked at, stopped and resumed under the same name."""
+    assert run("import", kind).exit_code == 0
+    assert len(api.called("POST", f"/sync/{kind}")) == 1
+    assert run("status", kind).exit_code == 0
+    assert run("runs", "--kind", kind).exit_code == 0
+    assert run("stop", kind).exit_code == 0
+    assert len(api.called("POST", f"/sync/{kind}/stop")) == 1
+    assert run("resume", kind).exit_code == 0
+
+
+def test_a_kind_that_does_not_exist_is_wrong_usage(run: Run, api: FakeImportApi) -> None:
+    """Those that do are named; nothing is called."""
+    result = run("import", "baskets")
     assert result.exit_code == 2
-    assert "customers" in result.stderr
+    assert all(kind in result.stderr for kind in KINDS)
+    assert api.calls == []
+
+
+def test_a_lock_is_that_of_one_kind(run: Run) -> None:
+    """An import of all has none of its own."""
+    assert run("unlock", "all").exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["categories", "products"])
+def test_deleting_everything_asks_to_type_the_kind(run: Run, api: FakeImportApi, kind: str) -> None:
+    """It says what is about to go, and only the kind itself is a yes."""
+    result = run("delete-all", kind, typed=f"{kind}\n")
+    assert result.exit_code == 0
+    assert f"every one of the {kind}" in result.stderr
+    assert "whoever made them" in result.stderr
+    [call] = api.called("POST", f"/sync/{kind}")
+    assert call.body == {"deleteAll": True, "confirmDeletion": kind}
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "y\n", "categories\n", "Products\n"])
+def test_anything_else_typed_deletes_nothing(run: Run, api: FakeImportApi, typed: str) -> None:
+    """Also the end of the input, as in a script."""
+    result = run("delete-all", "products", typed=typed)
+    assert result.exit_code != 0
+    assert api.calls == []
+
+
+def test_a_script_confirms_a_deletion_by_an_option(run: Run, api: FakeImportApi) -> None:
+    """Nothing is asked; a wrong word deletes nothing."""
+    assert run("delete-all", "products", "--confirm", "products", "--only-own").exit_code == 0
+    [call] = api.called("POST", "/sync/products")
+    assert call.body == {"deleteAll": True, "confirmDeletion": "products", "onlyOwn": True}
+    refused = run("delete-all", "products", "--confirm", "yes")
+    assert (refused.exit_code, len(api.calls)) == (2, 1)
+    assert "nothing was deleted" in refused.stderr
+
+
+def test_deleting_only_ones_own_says_so(run: Run, api: FakeImportApi) -> None:
+    """The sentence tells what is spared."""
+    shown = run("delete-all", "categories", "--only-own", typed="categories\n").stderr
+    assert "that have a commercetools id" in shown
+    assert "whoever made them" not in shown
+
+
+@pytest.mark.parametrize("kind", ["customers", "orders", "all"])
+def test_only_the_catalog_can_be_deleted(run: Run, api: FakeImportApi, kind: str) -> None:
+    """Profiles and events are never deleted by an import."""
+    assert run("delete-all", kind, "--confirm", kind).exit_code == 2
     assert api.calls == []
 
 
@@ -282,6 +342,20 @@ def test_retry_starts_a_new_run(run: Run, api: FakeImportApi) -> None:
     new = "0198c2f0-0000-7000-8000-000000000002"
     api.answers["POST", f"/runs/{RUN_ID}/retry"] = (202, {"runId": new, "kind": "customers", "status": "accepted"})
     assert f"started {new}" in run("retry", RUN_ID).stdout
+
+
+def test_a_chain_is_shown_with_its_links_and_how_to_retry_them(run: Run, api: FakeImportApi) -> None:
+    """Each kind with its sum; a retry is one of a link."""
+    categories = status("completed", kind="categories", runId="c", seen=7, sent=7)
+    products = status("completed_with_errors", kind="products", runId="p", seen=9, sent=7, skipped=1, failed=1)
+    api.course = [chain("completed_with_errors", categories, products, seen=16, sent=14, skipped=1, failed=1)]
+    shown = run("run", RUN_ID).stdout
+    assert "all: completed with errors" in shown
+    assert "  seen 16 = sent 14 + skipped 1 + failed 1" in shown
+    assert "    categories: completed, seen 7 = sent 7 + skipped 0 + failed 0" in shown
+    assert "    products: completed with errors, seen 9 = sent 7 + skipped 1 + failed 1" in shown
+    assert "    customers: pending\n" in shown
+    assert "try the failed ones again with: ct-klaviyo retry p\n" in shown
 
 
 def test_json_is_the_answer_itself(run: Run, api: FakeImportApi) -> None:

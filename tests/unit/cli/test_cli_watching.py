@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from cli_run import Run
-from fake_import_api import RUN_ID, FakeImportApi, status
+from fake_import_api import RUN_ID, FakeImportApi, chain, status
 from rich.console import Console
 
 from shared.cli.api_client import NotReachable, connect
@@ -91,6 +91,32 @@ def test_a_terminal_shows_a_bar_with_its_numbers(api: FakeImportApi) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert re.search(r"customers ━+.* 50\.0 % 500 of 1,000 running", text)
     assert "100/s  ETA 1:05  sent 490  skipped 7  failed 3" in text
+
+
+def test_a_chain_has_a_bar_for_each_kind(api: FakeImportApi) -> None:
+    """Those that have not begun are shown as pending; the numbers beneath are those of all."""
+    categories = status("completed", kind="categories", progress=1.0, seen=7, total=7)
+    api.course = [chain("running", categories, {**HALF, "kind": "products"}, sent=497, ratePerSecond=20.0), DONE]
+    _, shown = watched(api, Clock(), terminal=True)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
+    assert any(re.search(r"categories ━+ +100 % 7 of 7 +completed", line) for line in lines)
+    assert any(re.search(r"products +━+.* 50\.0 % 500 of 1,000 running", line) for line in lines)
+    assert all(any(re.search(rf"^{kind} .*pending", line) for line in lines) for kind in ("customers", "orders"))
+    assert any("20/s  sent 497" in line for line in lines)
+
+
+def test_without_a_terminal_a_chain_is_a_line_for_each_change_of_a_kind(api: FakeImportApi) -> None:
+    """What is over is said once, what is pending not at all."""
+    categories, products = status("completed", kind="categories"), {**HALF, "kind": "products"}
+    api.course = [
+        chain("running", {**HALF, "kind": "categories"}),
+        *[chain("running", categories, products)] * 12,
+        chain("completed", categories, {**products, "status": "completed"}),
+    ]
+    _, shown = watched(api, Clock())
+    said = [tuple(line.split()[:2]) for line in shown.splitlines()]
+    products_run = [("products", "running")] * 2
+    assert said == [("categories", "running"), ("categories", "completed"), *products_run, ("products", "completed")]
 
 
 def test_an_unknown_total_is_shown_as_such(api: FakeImportApi) -> None:

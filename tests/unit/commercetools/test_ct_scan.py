@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -154,7 +155,15 @@ def test_the_next_page_is_fetched_while_this_one_is_handled_and_no_more() -> Non
     reading.close()
 
 
-def test_a_stop_ends_the_wait_for_a_page_that_does_not_come() -> None:
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda client, budget: pages(client, CUSTOMERS, Filter(), FIRST, LAST, budget=budget),
+        lambda client, budget: by_ids(client, CUSTOMERS, [FIRST], budget=budget),
+    ],
+    ids=["pages", "by_ids"],
+)
+def test_a_stop_ends_the_wait_for_a_page_that_does_not_come(read: Callable[[Any, Budget], Iterator[Any]]) -> None:
     """The answer hangs; the reader does not."""
     project, stopped, release = _project(1), threading.Event(), threading.Event()
 
@@ -169,7 +178,7 @@ def test_a_stop_ends_the_wait_for_a_page_that_does_not_come() -> None:
     project.before = hang
     budget = Budget(budget_of(30).deadline, check_stop=stop)
     with pytest.raises(Interrupted):
-        list(pages(project.client(), CUSTOMERS, Filter(), FIRST, LAST, budget=budget))
+        list(read(project.client(), budget))
     release.set()
 
 
@@ -240,6 +249,19 @@ def test_ids_are_read_a_hundred_at_a_time() -> None:
     assert [row.id for page in read for row in page] == [_id(number) for number in range(0, 300, 2)]
     assert len(project.requests) == 3
     assert all(len(str(request.url)) < 8000 for request in project.requests)
+
+
+def test_the_next_hundred_are_fetched_while_the_caller_works() -> None:
+    """One request ahead, no more."""
+    project = _project(300)
+    reading = by_ids(project.client(), CUSTOMERS, [_id(number) for number in range(300)], budget=budget_of(30))
+    next(reading)
+    deadline = time.monotonic() + 10
+    while len(project.requests) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    assert len(project.requests) == 2
+    assert len([row for page in reading for row in page]) == 200
 
 
 def test_customers_are_in_the_table_of_kinds() -> None:

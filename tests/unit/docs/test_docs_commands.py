@@ -15,7 +15,7 @@ from shared.settings.environment import IGNORED_NAMES, VARIABLES
 PAGES = pages()
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
-MAKE_VARIABLES = set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, re.MULTILINE))
+MAKE_VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
 SETTINGS = {name for variable in VARIABLES for name in (variable.name, variable.also) if name} | IGNORED_NAMES
 NAMES_ELSEWHERE = {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS"}
 COMMANDS = dict(commands())

@@ -8,7 +8,7 @@ from docs_pages import page
 
 from shared.bulk.http.tasks import PLAN_SLICE_S
 from shared.bulk.plan import BATCH_SIZES, BUSY_RANGES, MOST_RANGES, range_count
-from shared.bulk.records import Kind, RunStatus
+from shared.bulk.records import LINKS, Kind, RunStatus
 from shared.bulk.run import LEASE_S
 from shared.bulk.watch import BATCH_LEASE_S
 from shared.commercetools.lock import CONTAINER, KEYS
@@ -22,7 +22,8 @@ FLOW = page("docs/how-an-import-works.md")
 def test_sizes_and_times_are_those_of_the_code() -> None:
     """Batches, ranges, leases, slices, draining."""
     for sentence in (
-        f"up to {BATCH_SIZES[Kind.CUSTOMERS]:,} customers",
+        f"up to {BATCH_SIZES[Kind.CUSTOMERS]:,} customers, {BATCH_SIZES[Kind.ORDERS]:,} orders, "
+        f"{BATCH_SIZES[Kind.PRODUCTS]:,} products or {BATCH_SIZES[Kind.CATEGORIES]:,} categories",
         f"up to {BUSY_RANGES} of them for 34,000 customers or fewer, then one for each 8,500, up to {MOST_RANGES}",
         f"The run's lease is good for {LEASE_S:.0f} s",
         f"A batch's lease is good for {BATCH_LEASE_S:.0f} s",
@@ -39,9 +40,15 @@ def test_sizes_and_times_are_those_of_the_code() -> None:
 
 
 def test_the_lock_is_named_as_it_is() -> None:
-    """Container and key, which an operator may have to find in the Merchant Center."""
+    """Container and keys, which an operator may have to find in the Merchant Center."""
     assert f"`{CONTAINER}`" in FLOW.text
-    assert f"`{KEYS['customers']}`" in FLOW.text
+    for key in KEYS.values():
+        assert f"`{key}`" in FLOW.text
+
+
+def test_the_order_of_a_chain_is_that_of_the_code() -> None:
+    """As the page lists it."""
+    assert f"which are ordinary runs: {', '.join(LINKS)}. What others refer to" in " ".join(FLOW.text.split())
 
 
 def test_the_diagram_has_every_state() -> None:

@@ -10,7 +10,7 @@ from docs_pages import called, constants, page, product_calls
 
 from shared.bulk.http.api import MOST_BODY_BYTES, OFFERED
 from shared.bulk.http.openapi import openapi_document
-from shared.bulk.http.start_body import FIELDS, MOST_IDS
+from shared.bulk.http.start_body import FIELDS, FIELDS_OF_ALL, MOST_IDS
 
 DOCUMENT = openapi_document(OFFERED)
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -36,7 +36,7 @@ def test_every_status_of_a_call_is_named(method: str, path: str, operation: dict
     assert set(operation["responses"]) <= named
 
 
-@pytest.mark.parametrize("schema", ["Accepted", "Stopping", "Run", "Runs", "Kinds"])
+@pytest.mark.parametrize("schema", ["Accepted", "Stopping", "Run", "Runs", "Kinds", "Child"])
 def test_every_field_of_an_answer_is_explained(schema: str) -> None:
     """The table of an answer has exactly its fields."""
     assert PAGE.codes(schema) == set(SCHEMAS[schema]["properties"])
@@ -57,6 +57,12 @@ def test_every_field_of_a_start_is_explained() -> None:
     assert PAGE.codes("`POST /sync/{kind}`") == set(FIELDS) == set(SCHEMAS["Start"]["properties"])
     assert f"1 to {MOST_IDS:,} commercetools ids" in PAGE.text
     assert f"at most {MOST_BODY_BYTES:,} bytes" in PAGE.text
+
+
+def test_what_a_start_of_all_kinds_takes_is_named() -> None:
+    """Its section has exactly the fields of its body; what they mean stands with a kind's."""
+    section = PAGE.section("`POST /sync/all`")
+    assert {name for name in FIELDS if f"`{name}`" in section} == set(SCHEMAS["StartAll"]["properties"]) == set(FIELDS_OF_ALL)
 
 
 def test_every_query_parameter_is_explained() -> None:

@@ -10,7 +10,7 @@ from docs_pages import called, constants, page, product_calls, product_texts
 from shared.bulk.kinds.customers import UNREADABLE
 from shared.bulk.records import BatchStatus, RunStatus
 from shared.bulk.work import ATTEMPTS_USED_UP
-from shared.klaviyo.profile_imports import ROW_TOO_LARGE, UNNAMED_ERROR
+from shared.klaviyo.row_outcomes import ROW_TOO_LARGE, UNNAMED_ERROR
 from shared.klaviyo.verdicts import refusal_of
 from shared.mapping.result import Adjustment, SkipReason
 from shared.sqlite.queue import MAX_ATTEMPTS

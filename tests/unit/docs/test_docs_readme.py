@@ -8,7 +8,7 @@ from pathlib import Path
 from docs_pages import ROOT, page
 
 from shared.bulk.http.api import OFFERED
-from shared.bulk.records import Kind
+from shared.bulk.records import LINKS
 from shared.mapping.result import Adjustment, SkipReason
 
 README = page("README.md")
@@ -29,8 +29,16 @@ def test_the_demos_output_names_reasons_that_exist() -> None:
     reasons = set(re.findall(r"^\d+ +(\w+)$", shown, re.MULTILINE))
     assert {"invalid", "phone_shared"} <= reasons
     assert reasons - {"invalid"} <= {*map(str, SkipReason), *map(str, Adjustment)}
-    seen, sent, skipped, failed = map(int, re.findall(r"\d+", next(line for line in shown.splitlines() if "seen" in line)))
-    assert seen == sent + skipped + failed
+    sums = [list(map(int, re.findall(r"\d+", line.replace(",", "")))) for line in shown.splitlines() if "seen" in line]
+    assert [sum(column) for column in zip(*sums[1:], strict=True)] == sums[0]
+    for seen, sent, skipped, failed in sums:
+        assert seen == sent + skipped + failed
+
+
+def test_the_demos_output_is_that_of_all_kinds() -> None:
+    """In the order in which they are imported."""
+    shown = next(body for _, body in README.fences if "seen 300" in body)
+    assert re.findall(r"^(\w+): \w", shown, re.MULTILINE) == ["all", *map(str, LINKS)]
 
 
 def test_the_tree_is_that_of_the_repository() -> None:
@@ -48,9 +56,9 @@ def test_the_tree_is_that_of_the_repository() -> None:
 
 def test_what_is_missing_is_said() -> None:
     """The kinds that cannot be imported yet stand in one section, and those that can do not."""
-    section = README.section("Not in this version yet")
-    for kind in Kind:
-        assert (kind.value in section) is (kind not in OFFERED), kind
+    words = set(re.findall(r"\w+", README.section("Not in this version yet")))
+    for kind in LINKS:
+        assert (kind.value in words) is (kind not in OFFERED), kind
 
 
 def _folders(parent: Path) -> set[str]:

@@ -157,10 +157,10 @@ def customer(number: int, **attributes: object) -> ProfileRow:
 
 
 class Sandbox:
-    """A simulated Klaviyo on virtual time, and an importer that talks to it."""
+    """A simulated Klaviyo on virtual time that begins at `start` (seconds), and an importer that talks to it."""
 
-    def __init__(self, **chosen: Any) -> None:
-        self.time = VirtualTime()
+    def __init__(self, start: float = 1_000.0, **chosen: Any) -> None:
+        self.time = VirtualTime(start)
         self.app = create_app(KlaviyoSandboxSettings(**chosen), clock=self.time.monotonic, sleep=self._sleep)
         self.account = self.app.state.account
         self.client = client_of(InProcess(self.app, self.time), self.time)

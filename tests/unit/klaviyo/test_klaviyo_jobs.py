@@ -10,6 +10,8 @@ import pytest
 from klaviyo_doubles import VirtualTime, client_of
 
 from shared.errors import AuthError, TransientError
+from shared.klaviyo.catalog import CatalogKind
+from shared.klaviyo.catalog_jobs import JOB_TYPES, LIST_PAGES_MOST, Action
 from shared.klaviyo.jobs import JobLost, JobPoller
 
 COUNTS = {"total_count": 1, "failed_count": 0}
@@ -146,3 +148,56 @@ def test_nothing_to_wait_for_asks_nothing() -> None:
     jobs = Jobs(time, {})
     assert JobPoller(client_of(jobs, time), monotonic=time.monotonic).wait([], time.budget()) == {}
     assert not jobs.requests
+
+
+CREATES = JOB_TYPES[CatalogKind.VARIANT, Action.CREATE]
+
+
+class Pages:
+    """Lists of catalog jobs in a given order, 100 a page; counts the requests."""
+
+    def __init__(self, job_ids: list[str]) -> None:
+        self.job_ids = job_ids
+        self.asked = Counter[str]()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.path.removeprefix(CREATES.endpoints.list.path).strip("/")
+        self.asked["one" if name else "list"] += 1
+        if name:
+            return httpx.Response(200, json={"data": _complete(name)})
+        start = int(request.url.params.get("page[cursor]", "0"))
+        more = start + 100 < len(self.job_ids)
+        following = f"https://elsewhere.example.com/x?page%5Bcursor%5D={start + 100}" if more else None
+        data = [_complete(job_id) for job_id in self.job_ids[start : start + 100]]
+        return httpx.Response(200, json={"data": data, "links": {"next": following}})
+
+
+def _complete(job_id: str) -> dict[str, object]:
+    return {"type": CREATES.name, "id": job_id, "attributes": {"status": "complete", "failed_count": 0}}
+
+
+def waited(pages: Pages, job_ids: list[str]) -> Counter[str]:
+    """What waiting for these jobs asks."""
+    time = VirtualTime()
+    poller = JobPoller(client_of(pages, time), CREATES.look, monotonic=time.monotonic)
+    assert set(poller.wait(job_ids, time.budget())) == set(job_ids)
+    return pages.asked
+
+
+def test_the_list_is_read_on_while_jobs_are_unseen() -> None:
+    """As many as an account may have in progress: five pages instead of five hundred look-ups."""
+    ours = [f"job-{number}" for number in range(500)]
+    assert waited(Pages(ours), ours) == {"list": 5}
+
+
+def test_the_list_is_read_no_further_than_it_pays() -> None:
+    """What is on the first page needs no second, and a single job is looked at by itself."""
+    strangers = [f"other-{number}" for number in range(300)]
+    assert waited(Pages(["a", "b", *strangers]), ["a", "b"]) == {"list": 1}
+    assert waited(Pages(["a", *strangers, "b"]), ["a", "b"]) == {"list": 1, "one": 1}
+
+
+def test_a_list_that_does_not_begin_with_the_newest_is_given_up() -> None:
+    """Its order is not documented: after some pages each job is looked at by itself."""
+    strangers = [f"other-{number}" for number in range(5_000)]
+    assert waited(Pages([*strangers, "a", "b"]), ["a", "b"]) == {"list": LIST_PAGES_MOST, "one": 2}

@@ -17,9 +17,9 @@ from sandbox.faults import FaultRule
 from shared.budget import Budget
 from shared.errors import HostDown, Interrupted, TransientError
 from shared.klaviyo.jobs import JobLost, JobPoller
-from shared.klaviyo.profile_imports import ROW_TOO_LARGE, SINGLES_MOST, ProfileImporter
+from shared.klaviyo.profile_imports import SINGLES_MOST, ProfileImporter
 from shared.klaviyo.profile_rows import KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow
-from shared.klaviyo.row_outcomes import Failed, Sent
+from shared.klaviyo.row_outcomes import ROW_TOO_LARGE, Failed, Sent
 from shared.mapping.result import Adjustment
 
 JOBS = "/api/profile-bulk-import-jobs"

@@ -19,9 +19,10 @@ from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limits import PackLimits
 from shared.klaviyo.profile_conflicts import solve
-from shared.klaviyo.profile_imports import SINGLES_MOST, UNNAMED_ROWS_MOST, ProfileImporter
+from shared.klaviyo.profile_imports import SINGLES_MOST, ProfileImporter
 from shared.klaviyo.profile_rows import ProfileImportResult, ProfileRow, profile_row
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.refused_rows import UNNAMED_ROWS_MOST
 from shared.klaviyo.row_outcomes import Failed, Sent
 from shared.mapping.result import Adjustment
 

@@ -16,9 +16,9 @@ from klaviyo_doubles import VirtualTime, client_of, customer, failures, sent_cou
 from shared.errors import Interrupted
 from shared.klaviyo.jobs import JobPoller
 from shared.klaviyo.limits import PackLimits
-from shared.klaviyo.profile_imports import CORNERING_JOBS, UNNAMED_ERROR, ProfileImporter
+from shared.klaviyo.profile_imports import CORNERING_JOBS, ProfileImporter
 from shared.klaviyo.profile_rows import KnownOutcomes, ProfileImportResult
-from shared.klaviyo.row_outcomes import Failed, Sent
+from shared.klaviyo.row_outcomes import UNNAMED_ERROR, Failed, Sent
 
 JOBS = "/api/profile-bulk-import-jobs"
 

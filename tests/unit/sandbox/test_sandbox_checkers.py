@@ -107,9 +107,9 @@ def test_a_catalog_that_differs_is_named() -> None:
         "b": {"id": "b", "name": {"en": "B"}, "ancestors": [{"id": "a"}]},
     }
     named = {"a": {"attributes": {"name": "A"}}, "b": {"attributes": {"name": "A > B"}}}
-    assert list(checker_catalog._categories(categories, named)) == []
-    assert list(checker_catalog._categories(categories, {**named, "c": {}})) == ["category c should not be there"]
-    assert "is named 'B'" in next(checker_catalog._categories(categories, {**named, "b": {"attributes": {"name": "B"}}}))
+    assert list(checker_catalog.category_problems(categories, named)) == []
+    assert list(checker_catalog.category_problems(categories, {**named, "c": {}})) == ["category c should not be there"]
+    assert "is named 'B'" in next(checker_catalog.category_problems(categories, {**named, "b": {"attributes": {"name": "B"}}}))
     current = {"name": {"en": "P"}, "categories": [{"id": "b"}], "masterVariant": {"sku": "s"}, "variants": [{}]}
     shown = {"p": {"id": "p", "masterData": {"current": current}}}
 

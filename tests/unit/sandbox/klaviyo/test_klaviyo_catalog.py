@@ -193,6 +193,15 @@ def test_lists_are_filtered_and_paged(shop: Bench) -> None:
     assert [row["id"] for row in shop.get(one("item", "p1"), include="variants")["included"]] == [f"{PREFIX}v2"]
 
 
+def test_an_item_names_its_variants_when_they_are_included(shop: Bench) -> None:
+    """JSON:API: what is included is linked from what was asked for; on a page as alone, and not otherwise."""
+    page = shop.get(LISTS["item"], include="variants")
+    linked = {item["id"]: [one["id"] for one in item["relationships"]["variants"]["data"]] for item in page["data"]}
+    assert linked == {f"{PREFIX}p1": [f"{PREFIX}v1", f"{PREFIX}v2"], f"{PREFIX}p2": [f"{PREFIX}v3"]}
+    assert sorted(one["id"] for one in page["included"]) == [f"{PREFIX}v1", f"{PREFIX}v2", f"{PREFIX}v3"]
+    assert "data" not in shop.get(one("item", "p1"))["data"]["relationships"]["variants"]
+
+
 def test_a_create_job_fails_row_by_row_on_what_exists(shop: Bench) -> None:
     """The others are created; errors name the rows."""
     done = run(shop, "item", "create", item("p3", "sale"), item("p1"), item("p4", "nothing"))
