@@ -51,7 +51,8 @@ class ChildSpec:
 
     `health_path` is asked until it answers 200; without one an open port is enough, which the framework opens only after
     it has loaded the function. `environment` is the child's whole environment. A child that is `called_by_others` is asked to
-    end as soon as everything is to stop; the others serve until the pump has.
+    end as soon as everything is to stop; the others serve until the pump has. `niceness` (0 to 19): how far others go first
+    where the machine's processors are short.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ChildSpec:
     port: int | None = None
     health_path: str | None = None
     called_by_others: bool = False
+    niceness: int = 0
 
 
 class ChildGaveUp(SyncError):
@@ -199,6 +201,9 @@ class Child:
             env=child_environment(spec),
             process_group=0,
         )
+        if self.spec.niceness:
+            with contextlib.suppress(ProcessLookupError):  # it has died already, as the next look finds out
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + self.spec.niceness)
         self._started_at = now
         self.starts += 1
         assert self._process.stderr is not None  # noqa: S101 - it was asked for a line above

@@ -40,6 +40,9 @@ PLAN_THREADS = 2
 DELIVERIES_PER_WORKER = 4
 """Batches under way for each that is worked on: the others wait for Klaviyo's jobs, which costs next to nothing."""
 
+WORKER_NICENESS = 5
+"""An import can wait for the processor, realtime's messages cannot."""
+
 API_THREADS = 8
 REALTIME_THREADS = 32
 """Notifications handled at once; each waits for the two APIs most of its time."""
@@ -169,5 +172,6 @@ def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret
         source=source(WORKER),
         environment=environment,
         threads=workers * DELIVERIES_PER_WORKER + 2,
+        niceness=WORKER_NICENESS,
     )
     return [*([realtime] if serves_realtime(serve) else []), *([dispatch, worker] if serves_bulk(serve) else [])]

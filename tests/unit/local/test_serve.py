@@ -23,7 +23,7 @@ from shared.bulk.messages import WorkMessage, encoded
 from shared.bulk.ports import Topic
 from shared.bulk.records import Batch, BatchStatus, IdRange, Kind, Run, RunStatus
 from shared.local.children import free_port
-from shared.local.serve import DELIVERIES_PER_WORKER
+from shared.local.serve import DELIVERIES_PER_WORKER, WORKER_NICENESS
 from shared.sqlite.database import Database
 from shared.sqlite.queue import SqliteQueue
 from shared.sqlite.run_store import SqliteRunStore
@@ -119,6 +119,18 @@ def test_it_says_where_it_listens_and_how_to_stop_it(begin: Begin) -> None:
     ]
     for url in (realtime, bulk):
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+
+
+def test_the_worker_lets_realtime_go_first(begin: Begin) -> None:
+    """Where processors are short, an import waits: its worker, and whatever serves it, has the lower priority."""
+    serving = begin().ready()
+    niceness: dict[str, set[int]] = {"realtime_event": set(), "bulk_worker": set()}
+    for pid in serving.offspring():
+        process = psutil.Process(pid)
+        for name in niceness.keys() & set(process.cmdline()):
+            niceness[name].add(process.nice())
+    usual = psutil.Process().nice()
+    assert niceness == {"realtime_event": {usual}, "bulk_worker": {usual + WORKER_NICENESS}}
 
 
 @pytest.mark.parametrize(
