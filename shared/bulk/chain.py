@@ -35,7 +35,7 @@ def start_chain(app: ImportApp, options: RunOptions, budget: Budget) -> Run:
     An interrupted chain is abandoned. Raises `Locked` when another chain, or an import of any of the kinds, is under way
     anywhere, and what the clients and the store raise; then nothing goes on.
     """
-    previous = control.newest_run(app, Kind.ALL)
+    previous = app.store.current(Kind.ALL)
     control.refuse_beside(app, previous)
     for kind in LINKS:
         _refuse_if_busy(app, kind, budget)
@@ -43,14 +43,13 @@ def start_chain(app: ImportApp, options: RunOptions, budget: Budget) -> Run:
 
     def record() -> None:
         """Only now, under the first link's lock: of two starts at once one comes here, and the other was told."""
-        control.refuse_beside(app, control.newest_run(app, Kind.ALL))
+        control.refuse_beside(app, app.store.current(Kind.ALL))
         app.store.create(chain, [])
 
     first = child_id(chain.run_id, LINKS[0])
     try:
         link = control.begin(app, LINKS[0], first, options, budget, parent=chain, first=record)
-        if previous and previous.status in states.ACTIVE:
-            control.abandon(app, previous.run_id)
+        control.abandon_other(app, previous, chain.run_id)
         _log.info("run accepted", run_id=chain.run_id, kind=chain.kind.value)
         _announce(app, chain.run_id, link)
     except BaseException:
@@ -60,9 +59,9 @@ def start_chain(app: ImportApp, options: RunOptions, budget: Budget) -> Run:
 
 
 def stop_chain(app: ImportApp) -> Run:
-    """Stop the newest chain: the link that runs is stopped, and none begins; raises `NothingRuns`."""
-    newest = control.newest_run(app, Kind.ALL)
-    stopped = stop_chain_run(app, newest.run_id) if newest else None
+    """Stop the chain that is under way: the link that runs is stopped, and none begins; raises `NothingRuns`."""
+    current = app.store.current(Kind.ALL)
+    stopped = stop_chain_run(app, current.run_id) if current else None
     if stopped is None:
         raise NothingRuns(Kind.ALL)
     return stopped
@@ -80,17 +79,19 @@ def stop_chain_run(app: ImportApp, chain_id: str) -> Run | None:
 def resume_chain(app: ImportApp, chain: Run, budget: Budget) -> Run:
     """Continue a chain that does not go on: its link that has not ended, or else the next one.
 
-    Raises `NotPossible`, `Locked` (another chain, or the kind that comes next), and what the clients and the store raise;
-    then the chain is halted and can be resumed again.
+    Another one that was interrupted is abandoned, as by a start. Raises `NotPossible`, `Locked` (another chain, or the kind
+    that comes next), and what the clients and the store raise; then the chain is halted and can be resumed again.
     """
     if not states.can_resume(chain, app.now()):
         raise NotPossible(f"run {chain.run_id} is {states.shown_status(chain, app.now())}, so there is nothing to resume")
-    control.refuse_beside(app, control.newest_run(app, Kind.ALL), but=chain.run_id)
+    previous = app.store.current(Kind.ALL)
+    control.refuse_beside(app, previous, but=chain.run_id)
     try:
         chain = app.store.save(states.resumed(chain, app.now(), app.store.next_fence(Kind.ALL)))
     except StaleWrite as error:
         raise NotPossible(f"run {chain.run_id} was resumed or changed by somebody else just now") from error
     _log.info("run resumed", run_id=chain.run_id, kind=chain.kind.value, fence=chain.fence)
+    control.abandon_other(app, previous, chain.run_id)
     try:
         while _step(app, chain.run_id, budget):
             continue
@@ -141,8 +142,10 @@ def links_of(app: ImportApp, chain: Run) -> dict[Kind, Run | None]:
 
 
 def finish_check_of_chain(app: ImportApp, chain_id: str) -> None:
-    """Bring a chain into its final state if its links are; begins nothing, so that anybody may call it at any time."""
+    """Bring a chain and its links into their final states if they are to; begins nothing, so anybody may call it at any time."""
     if chain := app.store.run(chain_id):
+        for kind in LINKS:
+            finish_check(app, child_id(chain_id, kind), begins_closing=False)
         _next(app, chain)
 
 
@@ -292,7 +295,7 @@ def _begun(app: ImportApp, chain_id: str) -> None:
 
 def _refuse_if_busy(app: ImportApp, kind: Kind, budget: Budget) -> None:
     """Raise `Locked` when an import of this kind is under way, or somebody holds its lock who may be at work."""
-    control.refuse_beside(app, control.newest_run(app, kind))
+    control.refuse_beside(app, app.store.current(kind))
     held = app.lock.read(kind, budget)
     if not isinstance(held, Held) or held.expired:
         return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice, zip_longest
 from typing import Any
 
 from shared.bulk import run as states
@@ -58,8 +59,8 @@ def chain_status(chain: Run, links: Mapping[Kind, dict[str, Any] | None], now: d
         "etaSeconds": None if ended or last is None else last["etaSeconds"],
         "progress": round(sum(status["progress"] for status in begun) / len(links), 4),
         **{name: _added([status[name] for status in begun]) for name in ("skippedReasons", "failedReasons", "adjustments")},
-        "problems": [problem for status in begun for problem in status["problems"]][:SHOWN_PROBLEMS],
-        "examples": [example for status in begun for example in status["examples"]][:EXAMPLES],
+        "problems": _in_turn((status["problems"] for status in begun), SHOWN_PROBLEMS),
+        "examples": _in_turn((status["examples"] for status in begun), EXAMPLES),
         "haltReason": chain.halt_reason,
         "cursor": None,
         "children": [_link(kind, status) for kind, status in links.items()],
@@ -87,3 +88,8 @@ def _added(counts: list[dict[str, int]]) -> dict[str, int]:
     for one in counts:
         added.update(one)
     return dict(added)
+
+
+def _in_turn(shown: Iterable[list[dict[str, Any]]], most: int) -> list[dict[str, Any]]:
+    """The first of each link, then the second of each, and so on: `most` in all, so that no link's are crowded out."""
+    return list(islice((one for round_ in zip_longest(*shown) for one in round_ if one is not None), most))

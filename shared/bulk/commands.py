@@ -19,7 +19,7 @@ def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Ru
 
 
 def stop(app: ImportApp, kind: Kind) -> Run:
-    """Stop the newest run of a kind, and with it its chain. Raises `NothingRuns`."""
+    """Stop the run of a kind that is under way, and with it its chain. Raises `NothingRuns`."""
     if kind is Kind.ALL:
         return chain.stop_chain(app)
     stopped = control.stop(app, kind)
@@ -30,10 +30,9 @@ def stop(app: ImportApp, kind: Kind) -> Run:
 def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
     """Continue a run that does not go on; for a link that is its chain, which is returned.
 
-    Raises `NoSuchRun`, `NotPossible` (it is running, finished, or a newer run took its place), `Locked`.
+    Raises `NoSuchRun`, `NotPossible` (it is running, finished, or another run took its place), `Locked`.
     """
-    run = control.known(app, run_id)
-    whole = control.known(app, run.parent) if run.parent else run
+    run, whole = _known(app, run_id)
     if whole.kind is not Kind.ALL:
         return control.resume(app, run_id, budget)
     if not states.can_resume(run, app.now()):
@@ -46,7 +45,7 @@ def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
 
     Raises `NoSuchRun`, `NotPossible` (it has not ended or can still be resumed, or nothing failed), `Locked`.
     """
-    run = control.known(app, run_id)
+    run, _ = _known(app, run_id)
     if run.kind is not Kind.ALL:
         return control.retry(app, run_id, budget)
     failed = [link.run_id for link in chain.links_of(app, run).values() if link and _has_failures(app, link)]
@@ -54,6 +53,19 @@ def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:
         raise NotPossible(f"nothing failed in run {run_id}")
     shown = ", ".join(f"ct-klaviyo retry {link_id}" for link_id in failed)
     raise NotPossible(f"run {run_id} is a chain, whose links are retried one by one: {shown}")
+
+
+def _known(app: ImportApp, run_id: str) -> tuple[Run, Run]:
+    """The run and the chain that it belongs to (or itself) as they stand once whatever has ended is settled.
+
+    Whoever ended a link may have died before the chain's step. Raises `NoSuchRun`.
+    """
+    run = control.known(app, run_id)
+    if run.kind is not Kind.ALL and run.parent is None:
+        return run, run
+    whole_id = run.parent or run_id
+    chain.finish_check_of_chain(app, whole_id)
+    return control.known(app, run_id), control.known(app, whole_id)
 
 
 def _has_failures(app: ImportApp, run: Run) -> bool:

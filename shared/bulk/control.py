@@ -56,11 +56,6 @@ class NotPossible(SyncError):
     """The run is not in a state that allows this."""
 
 
-def newest_run(app: ImportApp, kind: Kind) -> Run | None:
-    """The run of a kind that was started last."""
-    return next(iter(app.store.runs(kind, 1)), None)
-
-
 def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Run:
     """Start an import of one kind: take the lock, record the run, publish one plan message for each range.
 
@@ -85,16 +80,18 @@ def begin(
     `first` is called when the lock is ours and all is ready to be recorded. A run of this id that is there already, made by
     another delivery, is returned as it is. Raises as `start`.
     """
-    previous = newest_run(app, kind)
+    previous = app.store.current(kind)
     refuse_beside(app, previous, but=run_id)
-    fence = app.store.next_fence(kind)
-    _take_lock(app, kind, run_id, fence, previous, budget)
+    if there := app.store.run(run_id):
+        return there  # and its lock is its own: nobody takes that from it
+    fence = _lock_with_fence(app, kind, run_id, previous, budget)
     try:
-        previous = newest_run(app, kind)  # somebody may have resumed it before the lock was ours
+        previous = app.store.current(kind)  # somebody may have resumed it before the lock was ours
         refuse_beside(app, previous, but=run_id)
         if there := app.store.run(run_id):
             release_lock(app, kind, run_id, fence)
             return there
+        _refuse_overtaken(previous, fence)
         run, ranges = _new_run(app, kind, run_id, fence, options, budget)
         if parent:
             run = msgspec.structs.replace(run, parent=parent.run_id, parent_fence=parent.fence)
@@ -103,8 +100,7 @@ def begin(
     except BaseException:
         release_lock(app, kind, run_id, fence)
         raise
-    if previous and previous.status in states.ACTIVE:
-        abandon(app, previous.run_id)
+    abandon_other(app, previous, run_id)
     _log.info("run accepted", run_id=run_id, kind=kind.value, ranges=len(ranges), total=run.total)
     return run
 
@@ -131,9 +127,9 @@ def refuse_beside(app: ImportApp, other: Run | None, *, but: str = "") -> None:
 
 
 def stop(app: ImportApp, kind: Kind) -> Run:
-    """Stop the newest run of a kind; raises `NothingRuns`."""
-    newest = newest_run(app, kind)
-    stopped = stop_run(app, newest.run_id) if newest else None
+    """Stop the run of a kind that is under way; raises `NothingRuns`."""
+    current = app.store.current(kind)
+    stopped = stop_run(app, current.run_id) if current else None
     if stopped is None:
         raise NothingRuns(kind)
     return stopped
@@ -142,7 +138,8 @@ def stop(app: ImportApp, kind: Kind) -> Run:
 def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
     """Continue a stopped, halted or interrupted run of one kind where it was, under a new fence.
 
-    Raises `NoSuchRun`, `NotPossible` (it is running, finished, or a newer run took its place), `Locked`.
+    Another one that was interrupted is abandoned, as by a start. Raises `NoSuchRun`, `NotPossible` (it is running,
+    finished, or another run took its place), `Locked`.
     """
     run = known(app, run_id)
     if not states.can_resume(run, app.now()):
@@ -153,19 +150,27 @@ def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
 def take_up(app: ImportApp, run: Run, budget: Budget, *, parent_fence: int | None = None) -> Run:
     """Continue a run that does not go on; `parent_fence` is that of its chain, which wants it. Raises as `resume`."""
     run_id = run.run_id
-    refuse_beside(app, newest_run(app, run.kind), but=run_id)
-    fence = app.store.next_fence(run.kind)
-    _take_lock(app, run.kind, run_id, fence, run, budget)
+    previous = app.store.current(run.kind)
+    refuse_beside(app, previous, but=run_id)
+    left_by = run if previous is None or previous.run_id == run_id else previous  # as it was when it did not go on
+    fence = _lock_with_fence(app, run.kind, run_id, left_by, budget)
     try:
+        previous = app.store.current(run.kind)
+        refuse_beside(app, previous, but=run_id)
+        _refuse_overtaken(previous, fence)
         taken = msgspec.structs.replace(states.resumed(run, app.now(), fence), parent_fence=parent_fence)
         run = app.store.save(taken)
     except StaleWrite as error:
         release_lock(app, run.kind, run_id, fence)
         raise NotPossible(f"run {run_id} was resumed or changed by somebody else just now") from error
+    except BaseException:
+        release_lock(app, run.kind, run_id, fence)
+        raise
+    abandon_other(app, previous, run_id)
     app.store.requeue(run_id, fence)
     _log.info("run resumed", run_id=run_id, kind=run.kind.value, fence=fence)
     _publish_left(app, run)
-    finish_check(app, run_id)
+    finish_check(app, run_id, begins_closing=False)  # what is left includes the closing ranges, if their time has come
     return app.store.run(run_id) or run
 
 
@@ -192,17 +197,31 @@ def known(app: ImportApp, run_id: str) -> Run:
     run = app.store.run(run_id)
     if run is None:
         raise NoSuchRun(run_id)
-    finish_check(app, run_id)
+    finish_check(app, run_id, begins_closing=False)
     return app.store.run(run_id) or run
 
 
-def _take_lock(app: ImportApp, kind: Kind, run_id: str, fence: int, previous: Run | None, budget: Budget) -> None:
-    """Take the import lock; one left by `previous`, which does not go on under its fence, is taken from it."""
+def _lock_with_fence(app: ImportApp, kind: Kind, run_id: str, previous: Run | None, budget: Budget) -> int:
+    """Take the import lock under a new fence, which is returned.
+
+    One left by `previous`, which does not go on under its fence, is taken from it.
+    """
+    fence = app.store.next_fence(kind)
     instead_of = states.lock_owner(previous.run_id, previous.fence) if previous else None
     owner = states.lock_owner(run_id, fence)
     taken = app.lock.take(kind, owner, states.LEASE_S, budget, instead_of=instead_of)
     if isinstance(taken, Held):
         raise Locked(kind, taken.run_id, taken.since)
+    return fence
+
+
+def _refuse_overtaken(current: Run | None, fence: int) -> None:
+    """Raises `StaleWrite` when a run was started or resumed, and has ended, between our fence and our lock.
+
+    Under the lower fence, ours would be under way without being the current one.
+    """
+    if current and current.fence > fence:
+        raise StaleWrite(f"run {current.run_id} was started or resumed just now")
 
 
 def _new_run(
@@ -231,8 +250,14 @@ def _new_run(
     return run, ranges
 
 
+def abandon_other(app: ImportApp, previous: Run | None, run_id: str) -> None:
+    """The run `run_id` is the current one of its kind from now on: `previous`, if it was interrupted, is abandoned."""
+    if previous and previous.run_id != run_id and previous.status in states.ACTIVE:
+        abandon(app, previous.run_id)
+
+
 def abandon(app: ImportApp, run_id: str) -> None:
-    """A newer run takes the place of one that does not go on; a chain ends with any of its links, and they end with it."""
+    """Another run takes the place of one that does not go on; a chain ends with any of its links, and they end with it."""
     while (run := app.store.run(run_id)) and run.status not in states.FINISHED:
         try:
             app.store.save(states.abandoned(run, app.now()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from shared import logs
 from shared.budget import Budget, budget_of
 from shared.bulk import feeds, plan
@@ -18,6 +20,7 @@ from shared.errors import Interrupted, StaleWrite, SyncError
 from shared.outcomes import TABLE, BulkAction, situation_of
 
 _RETRY_PAGE = 20  # a record may be 700 KB
+_SETTLED = (BatchStatus.DONE, BatchStatus.FAILED)
 
 _log = logs.get(__name__)
 
@@ -80,7 +83,7 @@ def _next(app: ImportApp, run: Run, current: IdRange, budget: Budget) -> tuple[I
     size = plan.BATCH_SIZES[run.kind]
     budget.check()
     if run.options.retry_of is not None:
-        return _retried(app, run, run.options.retry_of, current)
+        return _retried(app, run, run.options.retry_of, current, budget)
     if run.options.ids is not None:
         return plan.listed(current, run.run_id, run.options.ids, size)
     if current.feed is not None:
@@ -89,12 +92,48 @@ def _next(app: ImportApp, run: Run, current: IdRange, budget: Budget) -> tuple[I
     return plan.scanned(current, run.run_id, ids, ended=ended)
 
 
-def _retried(app: ImportApp, run: Run, old_run_id: str, current: IdRange) -> tuple[IdRange, list[Batch]]:
-    of_variants = frozenset(part.index for part in app.store.ranges(old_run_id) if part.feed is Feed.KLAVIYO_VARIANTS)
-    settled = app.store.batches(
-        old_run_id,
-        [BatchStatus.DONE, BatchStatus.FAILED],
-        after=current.cursor or "",
-        limit=_RETRY_PAGE,
+def _retried(app: ImportApp, run: Run, old_run_id: str, current: IdRange, budget: Budget) -> tuple[IdRange, list[Batch]]:
+    ranges = app.store.ranges(old_run_id)
+    of_variants = frozenset(part.index for part in ranges if part.feed is Feed.KLAVIYO_VARIANTS)
+    page = app.store.batches(old_run_id, _SETTLED, after=current.cursor or "", limit=_RETRY_PAGE)
+    wants_variants = current.feed is Feed.KLAVIYO_VARIANTS
+    elsewhere = plan.NO_FAILURES
+    if plan.failures_of(page).ids:
+        beside = [part for part in ranges if (part.index in of_variants) == wants_variants]
+        elsewhere = _failures_elsewhere(app, old_run_id, beside, page[-1].batch_id, budget)
+    return plan.retried(
+        current,
+        run.run_id,
+        page,
+        plan.BATCH_SIZES[run.kind],
+        ended=len(page) < _RETRY_PAGE,
+        of_variants=of_variants,
+        elsewhere=elsewhere,
     )
-    return plan.retried(current, run.run_id, settled, ended=len(settled) < _RETRY_PAGE, of_variants=of_variants)
+
+
+def _failures_elsewhere(app: ImportApp, run_id: str, ranges: Sequence[IdRange], behind: str, budget: Budget) -> plan.Failures:
+    """What other steps of a retry bring that this one may have found as well.
+
+    Scans meet no id twice, so these are the batches of a scan that failed as a whole, and, `behind` this step, what feeds
+    gave. What this step leaves to a later one, that one does not leave to this.
+    """
+    wanted = {part.index: part.feed is not None for part in ranges}
+    fed_from = min((index for index, is_fed in wanted.items() if is_fed), default=None)
+    whole = _listed(app, run_id, [BatchStatus.FAILED], "", budget)
+    spans = plan.failures_of(old for old in whole if old.ids is None and old.range_index in wanted).spans
+    if fed_from is None:
+        return plan.Failures(spans=spans)
+    later = _listed(app, run_id, _SETTLED, max(behind, batch_id(fed_from, 0)), budget)
+    return plan.Failures(plan.failures_of(old for old in later if wanted.get(old.range_index)).ids, spans)
+
+
+def _listed(app: ImportApp, run_id: str, statuses: Sequence[BatchStatus], after: str, budget: Budget) -> Iterator[Batch]:
+    """All batches in these states behind `after`, page by page."""
+    while True:
+        budget.check()
+        page = app.store.batches(run_id, statuses, after=after, limit=_RETRY_PAGE)
+        yield from page
+        if len(page) < _RETRY_PAGE:
+            return
+        after = page[-1].batch_id

@@ -101,13 +101,13 @@ def _no_longer_there(app: ImportApp, run: Run, _range: IdRange, cursor: str | No
 def _in_klaviyo(app: ImportApp, run: Run, _range: IdRange, cursor: str | None, _most: int, budget: Budget) -> FeedPage:
     read = catalog_reads.klaviyo_categories if run.kind is Kind.CATEGORIES else catalog_reads.klaviyo_items
     found = read(app.klaviyo, cursor, budget)
-    ids = [external_id_of(whole) for whole in found.ids if not run.options.only_own or is_own(whole)]
+    ids = [_named(whole) for whole in found.ids if not run.options.only_own or is_own(whole)]
     return FeedPage(ids, found.next_cursor, ended=found.next_cursor is None)
 
 
 def _variants_in_klaviyo(app: ImportApp, _run: Run, _range: IdRange, cursor: str | None, _most: int, budget: Budget) -> FeedPage:
     found = catalog_reads.klaviyo_variants(app.klaviyo, cursor, budget)
-    return FeedPage([external_id_of(whole) for whole in found.ids], found.next_cursor, ended=found.next_cursor is None)
+    return FeedPage([_named(whole) for whole in found.ids], found.next_cursor, ended=found.next_cursor is None)
 
 
 _READERS: Mapping[Feed, Callable[[ImportApp, Run, IdRange, str | None, int, Budget], FeedPage]] = {
@@ -126,6 +126,12 @@ _IN_CATALOG: Mapping[Kind, str] = {Kind.PRODUCTS: "masterData(published = true)"
 def is_own(whole_id: str) -> bool:
     """Klaviyo's id has the external id of a commercetools resource in it (http-api.md `onlyOwn`)."""
     return whole_id.startswith(ID_PREFIX) and _UUID.fullmatch(external_id_of(whole_id)) is not None
+
+
+def _named(whole_id: str) -> str:
+    """The external id in Klaviyo's id; that itself where the rest holds `:::`, and so would pass for a whole id."""
+    external_id = external_id_of(whole_id)
+    return whole_id if ":::" in external_id else external_id
 
 
 def _existing(app: ImportApp, kind: Kind, ids: Iterable[str], where: Filter, budget: Budget) -> set[str]:

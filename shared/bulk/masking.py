@@ -1,4 +1,4 @@
-"""Requests as a dry run shows them: their shape and identifiers of ours, but nothing that tells who somebody is. Pure."""
+"""Profiles and events as a dry run shows them: identifiers of commercetools, but nothing that tells who somebody is. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from shared.klaviyo.profiles import ProfileAttributes
 _SHOWN = frozenset({("external_id",), ("locale",), ("location", "country"), ("properties", "isEmailVerified")})
 """Where values are identifiers of commercetools or coarse. No property is: a custom field may have any name and content."""
 
+_SHOWN_OF_BUYER = frozenset({"external_id"})
 _SHOWN_OF_ORDER = frozenset({"OrderId", "Categories", "Brands"})
 _SHOWN_OF_LINE = frozenset(
     {"ProductID", "VariantID", "SKU", "ProductName", "Quantity", "ItemPrice", "RowTotal", "ProductURL", "ImageURL", "Brand"}
@@ -27,13 +28,13 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def masked_profile(attributes: ProfileAttributes) -> dict[str, Any]:
-    """A profile with every value masked but for commercetools' id, locale, country and flags."""
+    """A profile's attributes, every value masked but for commercetools' id, locale, country and flags."""
     plain: dict[str, Any] = msgspec.to_builtins(attributes)
     return {name: _masked((name,), value) for name, value in plain.items()}
 
 
 def masked_event(event: Event, *, of_line: bool = False) -> dict[str, Any]:
-    """An event with its metric, id, time, value and what it says of products; `of_line`: it is of a line item, not of an order.
+    """An event with its metric, id, time, value, customer's id and products; `of_line`: it is of a line item, not of an order.
 
     All else is masked whole, since nobody knows what is in it: only the names of properties, and of what a profile has, stay.
     """
@@ -43,7 +44,8 @@ def masked_event(event: Event, *, of_line: bool = False) -> dict[str, Any]:
     items = plain["properties"].get("Items")
     if not of_line and isinstance(items, list):
         properties["Items"] = _shortened([_masked_item(item) for item in items[:_SHOWN_ELEMENTS]], len(items))
-    return {**plain, "profile": dict.fromkeys(plain["profile"], MASK), "properties": properties}
+    profile = {name: value if name in _SHOWN_OF_BUYER else MASK for name, value in plain["profile"].items()}
+    return {**plain, "profile": profile, "properties": properties}
 
 
 def _masked_item(item: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -36,6 +36,17 @@ class FeedPage:
     ids: Sequence[str]
     cursor: str | None
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What of a run is to be retried: single ids, and `(first, last)` of batches of a scan that are worked again in full."""
+
+    ids: frozenset[str] = frozenset()
+    spans: frozenset[tuple[str, str]] = frozenset()
+
+
+NO_FAILURES = Failures()
 
 
 def range_count(total: int | None, batch_size: int, least: int = 1) -> int:
@@ -152,52 +163,61 @@ def listed(current: IdRange, run_id: str, ids: Sequence[str], batch_size: int) -
 
 def fed(current: IdRange, run_id: str, page: FeedPage, batch_size: int) -> tuple[IdRange, list[Batch]]:
     """The range after the ids that its feed gave went into batches; none for no ids."""
+    batches = _batches_of(current, run_id, sorted(set(page.ids)), batch_size)
+    return _advanced(current, cursor=page.cursor, batches=batches, ended=page.ended), batches
+
+
+def retried(
+    current: IdRange,
+    run_id: str,
+    settled: Sequence[Batch],
+    batch_size: int,
+    *,
+    ended: bool,
+    of_variants: frozenset[int] = frozenset(),
+    elsewhere: Failures = NO_FAILURES,
+) -> tuple[IdRange, list[Batch]]:
+    """The range after the failures of these batches of another run went into batches of their own.
+
+    A batch of a scan that failed as a whole is worked again in full. All other failed items are listed together, each once,
+    but for those that such a batch covers, and those that other steps bring: `elsewhere`. So no two batches have the same
+    item, though the other run may have met it in its scan and in its sweep. `of_variants` are the ranges of the other run
+    whose ids are those of Klaviyo's variants: they belong into a range of this feed, and all others into one without.
+    """
+    mine = [old for old in settled if (old.range_index in of_variants) == (current.feed is Feed.KLAVIYO_VARIANTS)]
+    found = failures_of(mine)
     batches = [
         Batch(
             run_id=run_id,
             range_index=current.index,
             number=current.planned + number,
-            size=len(ids),
-            first=ids[0],
-            last=ids[-1],
-            ids=ids,
+            size=old.size,
+            first=old.first,
+            last=old.last,
         )
-        for number, ids in enumerate(_pieces(sorted(set(page.ids)), batch_size), start=1)
+        for number, old in enumerate((old for old in mine if _is_failed_scan(old)), start=1)
     ]
-    return _advanced(current, cursor=page.cursor, batches=batches, ended=page.ended), batches
-
-
-def retried(
-    current: IdRange, run_id: str, settled: Sequence[Batch], *, ended: bool, of_variants: frozenset[int] = frozenset()
-) -> tuple[IdRange, list[Batch]]:
-    """The range after the failures of these batches of another run went into batches of their own.
-
-    A batch that failed as a whole is worked again in full, of the others only the failed items; those without any are
-    passed over. `of_variants` are the ranges of the other run whose ids are those of Klaviyo's variants: they belong into a
-    range of this feed, and all others into one without.
-    """
-    batches: list[Batch] = []
-    for old in settled:
-        if (old.range_index in of_variants) != (current.feed is Feed.KLAVIYO_VARIANTS):
-            continue
-        number = current.planned + len(batches) + 1
-        if old.status is BatchStatus.FAILED:
-            fresh = Batch(
-                run_id=run_id,
-                range_index=current.index,
-                number=number,
-                size=old.size,
-                first=old.first,
-                last=old.last,
-                ids=old.ids,
-            )
-        elif ids := sorted(old.result.failed_ids):
-            fresh = Batch(run_id=run_id, range_index=current.index, number=number, size=len(ids), ids=ids)
-        else:
-            continue
-        batches.append(fresh)
+    spans = found.spans | elsewhere.spans
+    ids = sorted(item for item in found.ids - elsewhere.ids if not any(first <= item <= last for first, last in spans))
+    batches += _batches_of(current, run_id, ids, batch_size, behind=len(batches))
     cursor = settled[-1].batch_id if settled else current.cursor
     return _advanced(current, cursor=cursor, batches=batches, ended=ended), batches
+
+
+def failures_of(settled: Iterable[Batch]) -> Failures:
+    """What of these batches is to be retried."""
+    ids: set[str] = set()
+    spans: set[tuple[str, str]] = set()
+    for old in settled:
+        if _is_failed_scan(old):
+            spans.add((old.first, old.last))
+        else:
+            ids.update(old.ids or () if old.status is BatchStatus.FAILED else old.result.failed_ids)
+    return Failures(frozenset(ids), frozenset(spans))
+
+
+def _is_failed_scan(old: Batch) -> bool:
+    return old.status is BatchStatus.FAILED and old.ids is None
 
 
 def _deletes_variants(kind: Kind, options: RunOptions) -> bool:
@@ -219,6 +239,22 @@ def _fed_ranges(start: int, feeds: Sequence[Feed], since: str | None, *, closing
     return [
         IdRange(index=index, feed=feed, since=None if feed in _WITHOUT_TIME else since, closing=closing)
         for index, feed in enumerate(feeds, start)
+    ]
+
+
+def _batches_of(current: IdRange, run_id: str, ids: list[str], batch_size: int, *, behind: int = 0) -> list[Batch]:
+    """The next batches of a range over listed ids, `behind` others of the same step."""
+    return [
+        Batch(
+            run_id=run_id,
+            range_index=current.index,
+            number=current.planned + number,
+            size=len(piece),
+            first=piece[0],
+            last=piece[-1],
+            ids=piece,
+        )
+        for number, piece in enumerate(_pieces(ids, batch_size), start=behind + 1)
     ]
 
 

@@ -52,7 +52,14 @@ class RunStore(Protocol):
         """The run, or None."""
 
     def runs(self, kind: Kind | None = None, limit: int = 100) -> list[Run]:
-        """Runs, newest first."""
+        """Runs, newest first: by when they were started."""
+
+    def current(self, kind: Kind) -> Run | None:
+        """The run of the kind with the highest fence: the one that was started or resumed last, in whatever state it is.
+
+        That is the only one that can be under way, and it need not be the newest. None when the kind has no run. It is of
+        the moment: who calls it after a `create` or `save` sees that write.
+        """
 
     def save(self, run: Run) -> Run:
         """Write a run if its stored revision is still `run.revision`; returns it with the next revision."""

@@ -3,7 +3,7 @@
 accepted ──> running ──> completed | completed_with_errors
     └───────────┴──────> stopping ──> stopped | halted
 stopped, halted, interrupted ──resume──> running
-interrupted ──a new start──> abandoned
+interrupted ──a start, or a resume of another run──> abandoned
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -
     if batch.attempts > MOST_ATTEMPTS:
         _settle_failed(app, batch, owner, batch.result, ATTEMPTS_USED_UP)
         return
-    progress = Progress(batch.cursor, batch.result)
+    progress = Progress(batch.cursor, batch.result, lambda: batch.carried)
     watch = RunWatch(app, run.run_id, run.fence, batch, owner)
     try:
         work = delete_catalog if run.options.delete_all else KIND_WORK[run.kind]
@@ -107,9 +107,9 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -
 
 
 def _interrupted(app: ImportApp, batch: Batch, owner: str, progress: Progress, interrupted: Interrupted) -> None:
-    """Keep what is known. A deadline counts as an attempt only if nothing at all is known, for such a batch must end some day."""
+    """Keep what is known. A deadline counts as an attempt only if nothing new is known, for such a batch must end some day."""
     late = interrupted.cause is Interrupted.Cause.DEADLINE
-    got_on = progress.cursor != batch.cursor or _knows_something(progress)
+    got_on = progress.cursor != batch.cursor or _knows_more(batch, progress)
     _put_back(app, batch, owner, progress, count_attempt=late and not got_on)
     if late or interrupted.cause is Interrupted.Cause.CROWDED:
         raise TransientError(f"batch {batch.batch_id} goes on in the next delivery") from None
@@ -149,9 +149,10 @@ def _put_back(app: ImportApp, batch: Batch, owner: str, progress: Progress, *, c
     )
 
 
-def _knows_something(progress: Progress) -> bool:
-    carried = progress.carried()
-    return carried is not None and any(carried.values())
+def _knows_more(batch: Batch, progress: Progress) -> bool:
+    """Whether what is carried is other than what the attempt began with; compared as it is stored."""
+    carried = progress.carried() or {}
+    return any(carried.values()) and msgspec.json.encode(carried) != msgspec.json.encode(batch.carried or {})
 
 
 def _settle_failed(app: ImportApp, batch: Batch, owner: str, so_far: BatchResult, reason: str) -> None:

@@ -58,11 +58,15 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 _KINDS = ", ".join(OneKind)
 
-Kind = Annotated[ImportKind, typer.Argument(help=f"One of {_KINDS}, or all.", show_default=False)]
-LockedKind = Annotated[OneKind, typer.Argument(help=f"One of {_KINDS}.", show_default=False)]
-OptionalKind = Annotated[ImportKind | None, typer.Argument(help="One kind, or the import of all, in detail; a list if left out.")]
-RunId = Annotated[str, typer.Argument(help="The run's id, as `ct-klaviyo runs` lists it.", show_default=False)]
-RunOrKind = Annotated[str, typer.Argument(help="A run's id, or a kind for its newest run.", show_default=False)]
+Kind = Annotated[ImportKind, typer.Argument(metavar="KIND", help=f"One of {_KINDS}, or all.", show_default=False)]
+LockedKind = Annotated[OneKind, typer.Argument(metavar="KIND", help=f"One of {_KINDS}.", show_default=False)]
+OptionalKind = Annotated[
+    ImportKind | None, typer.Argument(metavar="KIND", help="One kind, or the import of all, in detail; a list if left out.")
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id, as `ct-klaviyo runs` lists it.", show_default=False)]
+RunOrKind = Annotated[
+    str, typer.Argument(metavar="RUN_OR_KIND", help="A run's id, or a kind for its newest run.", show_default=False)
+]
 Url = Annotated[
     str | None,
     typer.Option("--url", metavar="URL", help="Where the import API is.", show_default="http://127.0.0.1:$BULK_IMPORT_PORT"),
@@ -73,9 +77,10 @@ Watching = Annotated[bool, typer.Option("--watch", help="Follow the run until it
 
 @app.command()
 def serve() -> None:
-    """Run realtime, the import API and its workers on this machine, until Ctrl-C or SIGTERM.
+    """Run realtime and imports on this machine, until Ctrl-C.
 
     Settings come from the environment and from `.env`; APP_TYPE narrows it to one of the two, state is kept in STATE_PATH.
+    SIGTERM ends it as Ctrl-C does.
     """
     from shared.local.serve import serve as run
 
@@ -88,7 +93,8 @@ def import_(
     watch: Watching = False,
     ids: Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="Only this id; may be given several times.")] = None,
     ids_file: Annotated[
-        Path | None, typer.Option(help="Only the ids in this file, one a line.", exists=True, dir_okay=False, readable=True)
+        Path | None,
+        typer.Option(metavar="FILE", help="Only the ids in this file, one a line.", exists=True, dir_okay=False, readable=True),
     ] = None,
     start_id: Annotated[str | None, typer.Option(metavar="ID", help="From this id on, itself included, in id order.")] = None,
     created_after: Annotated[
@@ -96,13 +102,15 @@ def import_(
     ] = None,
     created_before: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601 with offset.")] = None,
     modified_after: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601 with offset.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and map everything, send nothing, show examples.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing; count everything, and show some of what would be sent, masked.")
+    ] = False,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Start an import of one kind, or of all, one after the other. Without options it covers everything.
+    """Start an import of one kind, or of all, one after the other.
 
-    With `all` only --created-after, --modified-after and --dry-run can be given.
+    Without options it covers everything. With `all` only --created-after, --modified-after and --dry-run can be given.
     """
     chosen = {
         "startId": start_id,
@@ -119,7 +127,7 @@ def import_(
 
 @app.command("delete-all")
 def delete_all(
-    kind: Annotated[DeletedKind, typer.Argument(help="categories or products.", show_default=False)],
+    kind: Annotated[DeletedKind, typer.Argument(metavar="KIND", help="categories or products.", show_default=False)],
     only_own: Annotated[
         bool, typer.Option("--only-own", help="Only what has the id of a commercetools resource; spare what others made.")
     ] = False,
@@ -130,9 +138,9 @@ def delete_all(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Delete every record of a kind in Klaviyo's catalog, whoever made it; of products the variants, too.
+    """Delete all of a kind in Klaviyo's catalog, whoever made it.
 
-    It asks to type the kind before it begins. commercetools is left alone.
+    Of products the variants go, too. It asks to type the kind before it begins. commercetools is left alone.
     """
     typed = confirm if confirm is not None else _typed_confirmation(kind, only_own=only_own)
     if typed.strip() != kind.value:
@@ -157,8 +165,8 @@ def status(kind: OptionalKind = None, url: Url = None, as_json: Json = False) ->
 
 @app.command()
 def runs(
-    kind: Annotated[ImportKind | None, typer.Option("--kind", help="Only runs of this kind.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="How many, newest first.")] = 20,
+    kind: Annotated[ImportKind | None, typer.Option("--kind", metavar="KIND", help="Only runs of this kind.")] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="NUMBER", min=1, max=100, help="How many, newest first.")] = 20,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -170,14 +178,17 @@ def runs(
 
 @app.command()
 def run(run_id: RunId, url: Url = None, as_json: Json = False) -> None:
-    """Show one import in detail, with the reasons and the first problems."""
+    """Show one import in detail, with reasons and first problems."""
     with _api(url, as_json) as api:
         _show_run(api.run(run_id), as_json)
 
 
 @app.command()
 def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
-    """Stop the running import of a kind, or of all; it can be resumed. An import of all stops with each of its kinds."""
+    """Stop the running import of a kind, or of all.
+
+    It can be resumed. An import of all stops with each of its kinds.
+    """
     with _api(url, as_json) as api:
         answer = api.stop(kind.value)
         _show(answer, as_json, lambda _: [f"stopping {answer['runId']}; go on later with: ct-klaviyo resume {answer['runId']}"])
@@ -185,7 +196,10 @@ def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
 
 @app.command()
 def resume(run_or_kind: RunOrKind, watch: Watching = False, url: Url = None, as_json: Json = False) -> None:
-    """Continue a stopped, halted or interrupted import where it was; of a kind that is part of an import of all, that one."""
+    """Continue an import that was stopped, halted or interrupted.
+
+    It goes on where it was. Where it is part of an import of all, that goes on with it.
+    """
     with _api(url, as_json) as api:
         run_id = _run_id(api, run_or_kind)
         answer = api.resume(run_id)
@@ -194,7 +208,11 @@ def resume(run_or_kind: RunOrKind, watch: Watching = False, url: Url = None, as_
 
 @app.command()
 def retry(run_id: RunId, watch: Watching = False, url: Url = None, as_json: Json = False) -> None:
-    """Start a new import of only the items that failed in a finished one; of an import of all, kind by kind."""
+    """Import only the items that failed in an ended import.
+
+    It is a new import, of one kind. An import of all is not retried as a whole, but by the run of each kind: `ct-klaviyo run`
+    with its id names those in which something failed.
+    """
     with _api(url, as_json) as api:
         _started(api, api.retry(run_id), watch, as_json)
 
@@ -212,9 +230,9 @@ def unlock(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Even while a run of ours is alive.")] = False,
 ) -> None:
-    """Remove the import lock of a kind from commercetools, when what made it runs no more.
+    """Remove a kind's import lock from commercetools.
 
-    Needs the settings of `serve`, from the environment or `.env`.
+    For when what took it runs no more. Needs the settings of `serve`, from the environment or `.env`.
     """
     from shared.budget import budget_of
     from shared.cli import unlock as unlocking

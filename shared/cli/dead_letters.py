@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 app = typer.Typer(
-    help="Show what was set aside because it could not be handled, send it again, or remove it.",
+    help="List, replay or drop what could not be handled.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -35,12 +35,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="NUMBER", min=1, max=MOST, help="How many, newest first.")] = 20,
     reason: Reason = None,
     of_type: Type = None,
     as_json: Json = False,
 ) -> None:
-    """List the dead letters of the state file and of commercetools, newest first."""
+    """List the dead letters, newest first.
+
+    Both those of the state file and those of commercetools.
+    """
     from shared.cli import render_letters as render
 
     with _stores() as (_, stores):
@@ -73,9 +76,10 @@ def show(
 
 @app.command()
 def replay(letter_ids: LetterIds = None, every: All = False, reason: Reason = None, of_type: Type = None) -> None:
-    """Read the resources of dead letters as they are now and send them again; what is settled is dropped.
+    """Send what dead letters are about, as it is now.
 
-    Needs the settings of `serve`, from the environment or `.env`, and the scopes of realtime.
+    Their resources are read again; a letter that is settled by it is dropped. Needs the settings of `serve`, from the
+    environment or `.env`, and the scopes of realtime.
     """
     from shared.cli import render_letters as render
     from shared.cli.letters import replayed

@@ -71,8 +71,13 @@ class Watch:
         try:
             self.api.stop(str(run.get("kind")))
         except Refused as refused:
-            if refused.status != 400:  # 400: it ended by itself in the meantime
+            if refused.status != 400:
                 raise
+            run = self.api.run(run_id)
+            if run.get("status") in render.FINISHED:
+                return  # it ended by itself in the meantime
+            self.say(f"run {run_id} is {render.words(run)} and could not be stopped: {refused}")
+            self.say(f"press Ctrl-C again to leave it to itself; stop it with: ct-klaviyo stop {run.get('kind')}")
 
     def _follow(self, run_id: str, show: Show) -> Answer:
         last_good = self.monotonic()

@@ -192,6 +192,6 @@ def _examples(examples: Sequence[Any]) -> list[str]:
     if not examples:
         return []
     return [
-        "  example requests (personal data masked):",
+        "  some of what would be sent (in short, personal data masked):",
         *(f"    {json.dumps(example, ensure_ascii=False)}" for example in examples),
     ]

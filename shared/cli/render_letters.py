@@ -1,4 +1,4 @@
-"""Dead letters as text and as JSON. Pure: letters in, lines out."""
+"""Dead letters as text and as JSON: letters in, lines out."""
 
 from __future__ import annotations
 

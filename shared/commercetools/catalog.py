@@ -38,6 +38,7 @@ class CategoryName(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of an expanded ancestor that are used."""
 
     id: str
+    version: int = 0
     name: Localized = {}
 
 

@@ -18,8 +18,7 @@ class ResourceKind(Generic[T]):
     """Where resources of a kind are read and as what.
 
     `path` below the project; `graphql_field` of the query type; `expand` references, left out when the credentials may
-    not read them; `fixed` a constant condition of every query (GraphQL only, where a projection does not say it);
-    `params` constant REST parameters. `page_bytes`: how much JSON a page is to hold, where resources may be large.
+    not read them; `params` constant REST parameters. `page_bytes`: how much JSON a page is to hold, where resources may be large.
     `keeps_json`: the type has a field `json` that gets the whole JSON of the resource.
     """
 
@@ -28,7 +27,6 @@ class ResourceKind(Generic[T]):
     graphql_field: str
     resource_type: type[T]
     expand: tuple[str, ...] = ()
-    fixed: str | None = None
     params: tuple[tuple[str, str], ...] = ()
     page_bytes: int | None = None
     keeps_json: bool = False

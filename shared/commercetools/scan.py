@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import GenericAlias
 from typing import Generic, TypeAlias, TypeVar
 
@@ -92,12 +92,11 @@ def id_page(
     """
     selection = f'page: {kind.graphql_field}(where: $where, sort: ["id asc"], limit: $limit) {{ results {{ id }} }}'
     document = f"query($where: String, $limit: Int) {{ {selection} }}"
-    wanted = _of_kind(kind, where)
     ids: list[str] = []
     size = PAGE
     while len(ids) < limit:
         asked = min(size, limit - len(ids))
-        variables = {"where": wanted.after(after).graphql_where(), "limit": asked}
+        variables = {"where": where.after(after).graphql_where(), "limit": asked}
         try:
             body = client.graphql(document, variables, budget=budget)
         except PermanentError as error:
@@ -116,7 +115,7 @@ def id_page(
 def count(client: CommercetoolsClient, kind: ResourceKind[T], where: Filter, *, budget: Budget) -> int | None:
     """How many there are; None when commercetools does not say, because totals with a predicate end at 10,000."""
     document = f"query($where: String) {{ page: {kind.graphql_field}(where: $where, limit: 1) {{ total }} }}"
-    predicate = _of_kind(kind, where).graphql_where()
+    predicate = where.graphql_where()
     body = client.graphql(document, {"where": predicate}, budget=budget)
     total = _decoded(_TOTAL_ANSWER, body, "POST graphql").data.page.total
     return None if predicate is not None and total >= TOTAL_CAP else total
@@ -263,10 +262,6 @@ def field_path(error: msgspec.ValidationError) -> str:
     """Where a value has the wrong type, such as `addresses[0].country`; never the value, which the message may hold."""
     found = _PLACE.fullmatch(str(error))
     return found[1].lstrip(".") if found and found[1] else "(whole)"
-
-
-def _of_kind(kind: ResourceKind[T], where: Filter) -> Filter:
-    return replace(where, fixed=kind.fixed) if kind.fixed else where
 
 
 def _decoded(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw, operation: str) -> R:

@@ -37,6 +37,11 @@ def klaviyo_id(given: str) -> str:
     return given if ":::" in given else compound_id(given)
 
 
+def id_to_name(external_id: str) -> str:
+    """What `klaviyo_id` understands as this external id, which may hold `:::` if another product gave it: then Klaviyo's id."""
+    return compound_id(external_id) if ":::" in external_id and not external_id.startswith("$") else external_id
+
+
 class InventoryPolicy(IntEnum):
     """Whether Klaviyo hides what is out of stock (klaviyo.md 5.2)."""
 

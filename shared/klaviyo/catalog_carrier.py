@@ -11,16 +11,17 @@ from functools import partial
 
 from shared import logs
 from shared.budget import Budget
+from shared.errors import PermanentError
 from shared.klaviyo.catalog_jobs import IN_PROGRESS, JOB_TYPES, JobType
 from shared.klaviyo.client import KlaviyoClient
-from shared.klaviyo.job_places import JobPlaces
-from shared.klaviyo.jobs import JobPoller
+from shared.klaviyo.job_places import JobPlaces, wait_for_others
+from shared.klaviyo.jobs import JobLost, JobPoller
 from shared.klaviyo.limits import CATALOG_JOB_LIMITS, CATALOG_JOBS_MOST, PackLimits
 from shared.klaviyo.packing import Body, Oversized, pack
 from shared.klaviyo.refused_rows import NamedRows, bring_through, named_rows
 from shared.klaviyo.requests import Job, next_cursor
 from shared.klaviyo.row_outcomes import ROW_TOO_LARGE, UNNAMED_ERROR
-from shared.klaviyo.verdicts import Refusal, Refused
+from shared.klaviyo.verdicts import Refusal, Refused, is_missing
 from shared.slots import Slots
 from shared.together import results, together
 
@@ -124,6 +125,7 @@ class _Carrying:
         self._packing: Iterator[_Part] = iter(())
         self._ready: deque[_Part] = deque()
         self._halvings = HALVINGS_MOST
+        self._turn = carrier.places.turn()
 
     def run(self) -> None:
         """Go wave by wave until nothing is left."""
@@ -158,18 +160,16 @@ class _Carrying:
 
         The parts of a body that has to be divided share its place: that happens too seldom to matter.
         """
-        places = self._carrier.places
-        places.take_one(self._budget)
-        held = free = 1
+        places, held = self._carrier.places, 0
         try:
-            while self._filled(STARTS_AT_ONCE):
-                taken = places.take(min(STARTS_AT_ONCE, len(self._ready)) - free)
-                held, free = held + taken, free + taken
-                if not free:
-                    break
-                parts = [self._ready.popleft() for _ in range(free)]
-                free = 0
-                results(together([partial(self._start, part, started) for part in parts], self._budget, threads=STARTS_AT_ONCE))
+            with places.first_in_line(self._turn, self._budget):
+                while self._filled(STARTS_AT_ONCE):
+                    taken = places.take(self._turn, min(STARTS_AT_ONCE, len(self._ready)))
+                    if not taken:
+                        break
+                    held += taken
+                    starts = [partial(self._start, self._ready.popleft(), started) for _ in range(taken)]
+                    results(together(starts, self._budget, threads=STARTS_AT_ONCE))
             self.job_ids.extend(started)
             return self._ended(started)
         finally:
@@ -203,7 +203,7 @@ class _Carrying:
                 if refused.status == 413 or named_rows(refused, len(body.rows)) or not self._is_full():
                     raise
             _log.warning("klaviyo has as many catalog jobs as it takes", endpoint=job_type.endpoints.start.name, wait_s=wait_s)
-            self._budget.sleep(wait_s)
+            wait_for_others(wait_s, self._budget)
             wait_s = min(FULL_LONGEST_WAIT_S, 2 * wait_s)
 
     def _is_full(self) -> bool:
@@ -237,13 +237,25 @@ class _Carrying:
             self._read(started[job_id], jobs[job_id].attributes.failed_count, errors)
 
     def _errors(self, job_type: JobType, job: Job) -> list[Refusal]:
-        errors = self._client.send(job_type.errors(job.id), self._budget)
+        """Look until there are as many as the job says. Raises `JobLost` when it is not found any more."""
+        errors = self._seen(job_type, job.id)
         for _ in range(ERROR_LOOKS - 1):
-            if len(errors) >= (job.attributes.failed_count or 0):
+            if errors is not None and len(errors) >= (job.attributes.failed_count or 0):
                 break
             self._budget.sleep(ERROR_LOOKS_WAIT_S)
-            errors = self._client.send(job_type.errors(job.id), self._budget)
+            errors = self._seen(job_type, job.id)
+        if errors is None:
+            raise JobLost(job.id, "is not found when its errors are read")
         return errors
+
+    def _seen(self, job_type: JobType, job_id: str) -> list[Refusal] | None:
+        """The errors of a job; None when it is not found, which may be a lag of Klaviyo's index."""
+        try:
+            return self._client.send(job_type.errors(job_id), self._budget)
+        except PermanentError as error:
+            if is_missing(error):
+                return None
+            raise
 
     def _read(self, job: _Started, failed: int | None, errors: Sequence[Refusal]) -> None:
         """Note the rows that errors name. Rows among which others have failed are sent again, half by half.

@@ -12,7 +12,7 @@ from shared.errors import Host, TransientError
 from shared.klaviyo.catalog import CatalogCategory, CatalogItem, CatalogKind, CatalogVariant
 from shared.klaviyo.catalog_carrier import Carried, Carrier, Load
 from shared.klaviyo.catalog_jobs import JOB_TYPES, Action, Says, what_it_says
-from shared.klaviyo.catalog_reads import ids_there, items_there
+from shared.klaviyo.catalog_reads import ids_there, variants_under
 from shared.klaviyo.catalog_requests import (
     encode_category,
     encode_deletion,
@@ -78,6 +78,11 @@ class CatalogImporter:
         places = JobPlaces(max(1, int(jobs_most * rate_share + 1e-9)))
         self._carrier = Carrier(client, places, slots, monotonic=monotonic)
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows fit the jobs that this process may have in progress."""
+        return self._carrier.places.most * self._carrier.limits.rows_most
+
     def put_categories(self, categories: Categories, there: Collection[str], budget: Budget) -> CatalogOutcomes:
         """Create the categories, or update those whose ids are in `there`."""
         rows = {category.external_id: category for category in categories}
@@ -94,7 +99,7 @@ class CatalogImporter:
         """Create the variants under their items, or update those whose SKUs are in `there`: under their own item already.
 
         A SKU that another item has is deleted there first, since Klaviyo cannot move it. Raises `TransientError` when an
-        item is missing.
+        item is missing; a variant that Klaviyo refuses although its item is there has failed.
         """
         rows = {variant.external_id: variant for variant in variants}
         item_of = {sku: variant.item_id for sku, variant in rows.items()}
@@ -177,7 +182,7 @@ class _Put:
         """Send each row, and those that fail for what Klaviyo has or has not the other way."""
         keys, known = list(keys), set(there)
         creates, updates = [key for key in keys if key not in known], [key for key in keys if key in known]
-        for _ in range(ROUNDS_MOST):
+        for rounds_left in reversed(range(ROUNDS_MOST)):
             refused = self._carried(
                 Load(JOB_TYPES[self._kind, Action.CREATE], creates, encode_new),
                 Load(JOB_TYPES[self._kind, Action.UPDATE], updates, encode),
@@ -185,7 +190,7 @@ class _Put:
             for key in (*creates, *updates):
                 self._outcomes[key] = _failed(refused[key]) if key in refused else Sent()
             taken, missing = self._turned(creates, updates, refused)
-            if not taken and not missing:
+            if not rounds_left or not (taken or missing):
                 break
             own, freed = self._told_apart(taken)
             creates, updates = [*missing, *freed], list(own)
@@ -199,20 +204,29 @@ class _Put:
     def _turned(
         self, creates: Sequence[str], updates: Sequence[str], refused: Mapping[str, Refusal]
     ) -> tuple[list[str], list[str]]:
-        """What was to be created and is there, and what was to be updated and is not. Raises when a variant's item is gone."""
+        """What was to be created and is there, and what is still to be created."""
         created = self._reading.of(Action.CREATE, {key: refused[key] for key in creates if key in refused})
         updated = self._reading.of(Action.UPDATE, {key: refused[key] for key in updates if key in refused})
-        if self._item_of is not None and any(one in {Says.LINK, Says.MISSING} for one in created.values()):
-            raise TransientError("the item of a variant is missing while it is written", host=Host.KLAVIYO)
         taken = [key for key, one in created.items() if one is Says.TAKEN]
-        return taken, [key for key, one in updated.items() if one is Says.MISSING]
+        missing = [key for key, one in updated.items() if one is Says.MISSING]
+        unlinked = [key for key, one in created.items() if one in {Says.LINK, Says.MISSING}]
+        return taken, [*missing, *self._refused_for_items(unlinked)]
+
+    def _refused_for_items(self, refused: Sequence[str]) -> Sequence[str]:
+        """The variants that were refused for their items, which are there by now. Raises when one of these is not."""
+        if self._item_of is None or not refused:
+            return ()
+        items = sorted({self._item_of[sku] for sku in refused})
+        if len(ids_there(CatalogKind.ITEM, items, self._client, self._budget)) < len(items):
+            raise TransientError("the item of a variant is missing while it is written", host=Host.KLAVIYO)
+        return refused
 
     def _told_apart(self, taken: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """Of what is taken: what can be updated, and what is free now, since it was deleted under another item."""
         if self._item_of is None or not taken:
             return taken, ()
-        items = items_there(sorted({self._item_of[sku] for sku in taken}), self._client, self._budget)
-        own = [sku for sku in taken if (item := items.get(self._item_of[sku])) is not None and sku in item.variants]
+        under = variants_under(sorted({self._item_of[sku] for sku in taken}), self._client, self._budget)
+        own = [sku for sku in taken if sku in under.get(self._item_of[sku], ())]
         others = sorted(set(taken).difference(own))
         if not others:
             return own, ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -12,7 +13,6 @@ from shared.errors import PermanentError
 from shared.klaviyo.catalog import CatalogKind, external_id_of, klaviyo_id
 from shared.klaviyo.catalog_finding import (
     FoundItem,
-    IncludedVariant,
     ItemPage,
     find_ids,
     find_items,
@@ -31,6 +31,9 @@ R = TypeVar("R")
 
 INCLUDED_SURELY = 99
 """Of how many variants of an item a page of items surely shows all; a longer list may be a first page of them."""
+
+INCLUDED_AT_ONCE = 100
+"""A whole multiple of so many variants on a page may be all that Klaviyo gives at once; nothing says that it never cuts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +88,32 @@ def variants_of(
             return listed
 
 
-def items_there(item_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> dict[str, ShownItem]:
-    """Those of the items that Klaviyo has, by external id. Raises what sending raises."""
+def variants_under(item_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> dict[str, frozenset[str]]:
+    """The SKUs of those of the items that Klaviyo has, listed item by item to their end. Raises what sending raises."""
+    listed = _together([partial(variants_of, item_id, client, budget) for item_id in item_ids], budget)
+    return {item_id: frozenset(variants.skus) for item_id, variants in zip(item_ids, listed, strict=True) if variants is not None}
+
+
+def items_there(
+    item_ids: Sequence[str], client: KlaviyoClient, budget: Budget, *, surely: Collection[str] = frozenset()
+) -> dict[str, ShownItem]:
+    """Those of the items that Klaviyo has, by external id. Raises what sending raises.
+
+    The variants that come along with a page of items need not be all of them. Where that is to be seen, items are listed one
+    by one; those in `surely` are in any case, as those should be that are to be removed.
+    """
     found = _together([partial(_item_pages, piece, client, budget) for piece in id_pieces(item_ids)], budget)
     items: dict[str, ShownItem] = {}
-    unsure: list[FoundItem] = []
+    unsure: dict[str, FoundItem] = {}
     for page in (page for pages in found for page in pages):
-        for item in page.data:
-            skus = _skus_of(item, page.included)
-            if skus is None or len(skus) > INCLUDED_SURELY:
-                unsure.append(item)
+        for item, skus in _skus_on(page):
+            item_id = external_id_of(item.id)
+            if skus is None or len(skus) > INCLUDED_SURELY or item_id in surely:
+                unsure[item_id] = item
             else:
-                items[external_id_of(item.id)] = _shown(item, skus)
-    listed = _together([partial(variants_of, external_id_of(item.id), client, budget) for item in unsure], budget)
-    for item, variants in zip(unsure, listed, strict=True):
-        if variants is not None:
-            items[external_id_of(item.id)] = _shown(item, variants.skus)
-    return items
+                items[item_id] = _shown(item, skus)
+    listed = variants_under(list(unsure), client, budget)
+    return items | {item_id: _shown(unsure[item_id], skus) for item_id, skus in listed.items()}
 
 
 def categories_there(category_ids: Sequence[str], client: KlaviyoClient, budget: Budget) -> dict[str, str]:
@@ -152,13 +164,22 @@ def _item_pages(item_ids: Sequence[str], client: KlaviyoClient, budget: Budget) 
             return pages
 
 
-def _skus_of(item: FoundItem, included: Sequence[IncludedVariant] | None) -> Collection[str] | None:
-    """The SKUs of an item by what a page says, None when it does not say whose its variants are."""
-    if item.relationships.variants.data is not None:
-        return [external_id_of(variant.id) for variant in item.relationships.variants.data]
-    if included is None or any(variant.item_id is None for variant in included):
-        return None
-    return [external_id_of(variant.id) for variant in included if variant.item_id == item.id]
+def _skus_on(page: ItemPage) -> Iterator[tuple[FoundItem, Collection[str] | None]]:
+    """The items of a page with their SKUs: None where it does not say whose its variants are, or may not show them all."""
+    owners = {variant.id: variant.item_id for variant in page.included or ()}
+    came = defaultdict[str | None, set[str]](set)
+    for variant_id, owner in owners.items():
+        came[owner].add(variant_id)
+    named = {item.id: {one.id for one in item.relationships.variants.data or ()} for item in page.data}
+    unowned = bool(came[None].difference(*named.values()))
+    counts = {len(named[item.id] | came[item.id]) for item in page.data}
+    cut = bool(owners) and len(owners) % INCLUDED_AT_ONCE == 0 and len(counts) > 1
+    for item in page.data:
+        says = item.relationships.variants.data is not None
+        differs = says and page.included is not None and (named[item.id] - owners.keys() or came[item.id] - named[item.id])
+        silent = not says and page.included is None
+        sure = not (unowned or cut or differs or silent)
+        yield item, [external_id_of(variant_id) for variant_id in named[item.id] | came[item.id]] if sure else None
 
 
 def _shown(item: FoundItem, skus: Iterable[str]) -> ShownItem:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
 
 from shared import logs
 from shared.budget import Budget
@@ -18,9 +17,9 @@ from shared.errors import PermanentError, SyncError
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.event_requests import EVENT_IMPORT, decode_bulk_event, encode_bulk_event, start_event_import
 from shared.klaviyo.events import Event
+from shared.klaviyo.known_events import KnownEvents, digest_of, person_of
 from shared.klaviyo.limits import EVENT_IMPORT_LIMITS, PackLimits
 from shared.klaviyo.packing import Body, Oversized, pack
-from shared.klaviyo.profiles import ProfileAttributes
 from shared.klaviyo.refused_rows import (
     CONTENT_STATUSES,
     NamedRows,
@@ -67,15 +66,20 @@ class EventImporter:
         self._client = client
         self._limits = limits
 
-    def import_events(self, orders: Iterable[OrderEvents], budget: Budget) -> Iterator[tuple[str, RowOutcome]]:
+    def import_events(
+        self, orders: Iterable[OrderEvents], budget: Budget, known: KnownEvents | None = None
+    ) -> Iterator[tuple[str, RowOutcome]]:
         """Write all events, streaming: bodies go out as soon as they are full, while `orders` is still being read.
 
         Yields each order's id and what became of it, in the order of `orders`, as soon as all of its events are settled; it
         has failed when one of them has, by the first that did. An event that two orders share, or that one has twice, is sent
-        once. Raises `AuthError`, `TransientError` (`RateLimited`, `HostDown`) and `Interrupted`; everything behind the last
-        order yielded may then be sent again.
+        once.
+
+        Raises `AuthError`, `TransientError` (`RateLimited`, `HostDown`) and `Interrupted`, after it has yielded all orders in
+        front that are settled. `known` then has what became of events of the orders behind them; an import of these that is
+        given it sends no such event again.
         """
-        yield from _Import(self._client, budget, self._limits).run(orders)
+        yield from _Import(self._client, budget, self._limits, KnownEvents() if known is None else known).run(orders)
 
 
 @dataclass(slots=True)
@@ -94,16 +98,24 @@ class _Course:
 class _Import:
     """One import. Of an event only its key and its outcome are kept once it is settled, its row no longer."""
 
-    def __init__(self, client: KlaviyoClient, budget: Budget, limits: PackLimits) -> None:
+    def __init__(self, client: KlaviyoClient, budget: Budget, limits: PackLimits, known: KnownEvents) -> None:
         self._client = client
         self._budget = budget
         self._limits = limits
+        self._known = known
         self._orders = deque[tuple[str, tuple[bytes, ...]]]()
         self._outcomes: dict[bytes, RowOutcome | None] = {}
         self._keys: dict[int, bytes] = {}
         self._phones_dropped = set[int]()
 
     def run(self, orders: Iterable[OrderEvents]) -> Iterator[tuple[str, RowOutcome]]:
+        try:
+            yield from self._run(orders)
+        except SyncError:
+            yield from self._settled()
+            raise
+
+    def _run(self, orders: Iterable[OrderEvents]) -> Iterator[tuple[str, RowOutcome]]:
         for packed in pack(self._rows(orders), EVENT_IMPORT, self._limits):
             if isinstance(packed, Oversized):
                 self._settle(packed.index, Failed(ROW_TOO_LARGE))
@@ -119,14 +131,15 @@ class _Import:
         """The events that were not met before, as rows; the orders of all of them are noted on the way."""
         row = 0
         for order in orders:
-            keys = tuple(map(_key, order.events))
+            keys = tuple(map(digest_of, order.events))
             self._orders.append((order.order_id, keys))
             for key, event in zip(keys, order.events, strict=True):
                 if key not in self._outcomes:
-                    self._outcomes[key] = None
-                    self._keys[row] = key
-                    row += 1
-                    yield encode_bulk_event(event)
+                    known = self._outcomes[key] = self._known.outcomes.get(key)
+                    if known is None:
+                        self._keys[row] = key
+                        row += 1
+                        yield encode_bulk_event(event)
 
     def _settled(self) -> Iterator[tuple[str, RowOutcome]]:
         """The orders in front all of whose events are settled."""
@@ -136,12 +149,14 @@ class _Import:
             if len(outcomes) < len(keys):
                 return
             self._orders.popleft()
+            self._known.forget(keys)
             yield order_id, _of_order(outcomes)
 
     def _settle(self, row: int, outcome: RowOutcome) -> None:
         if isinstance(outcome, Sent) and row in self._phones_dropped:
             outcome = Sent((Adjustment.PHONE_REFUSED, *outcome.adjustments))
-        self._outcomes[self._keys.pop(row)] = outcome
+        key = self._keys.pop(row)
+        self._outcomes[key] = self._known.outcomes[key] = outcome
         self._phones_dropped.discard(row)
 
     def _sent_in_bulk(self, body: Body) -> list[tuple[int, bytes]]:
@@ -218,7 +233,7 @@ class _Import:
         others: list[tuple[int, Event]] = []
         for index, row in rows:
             event = decode_bulk_event(row)
-            if first.setdefault(_person(event.profile), (index, event))[0] != index:
+            if first.setdefault(person_of(event.profile), (index, event))[0] != index:
                 others.append((index, event))
         for group in (list(first.values()), others):
             outcomes = together([partial(self._alone, event) for _, event in group], self._budget)
@@ -243,19 +258,6 @@ def _of_order(outcomes: Iterable[RowOutcome]) -> RowOutcome:
             return outcome
         adjustments.update(dict.fromkeys(outcome.adjustments))
     return Sent(tuple(adjustments)) if adjustments else _SENT
-
-
-def _key(event: Event) -> bytes:
-    """Tells events apart as Klaviyo does. A digest, which is small and holds no address."""
-    told = "\0".join((_person(event.profile), event.metric, event.unique_id))
-    return blake2b(told.encode(), digest_size=16).digest()
-
-
-def _person(profile: ProfileAttributes) -> str:
-    """Whose event it is, by the identifier that Klaviyo heeds first."""
-    if profile.external_id:
-        return f"external_id:{profile.external_id}"
-    return f"email:{profile.email.casefold()}" if profile.email else f"phone_number:{profile.phone_number}"
 
 
 def _less_the_phone(row: bytes, would: RefusedPhones | None) -> bytes | None:

@@ -1,6 +1,6 @@
 """What may stand in a log line: named fields with ids, codes, counts and durations, and errors without their texts.
 
-Pure. The rule is an allow-list (decisions.md 17): whatever is not known to be harmless is left out, and its key is named.
+The rule is an allow-list (decisions.md 17): whatever is not known to be harmless is left out, and its key is named.
 """
 
 from __future__ import annotations

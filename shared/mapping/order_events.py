@@ -37,10 +37,13 @@ def placed_order(source: OrderSource, choices: Choices) -> MappedEvents | Skip:
     return summary if isinstance(summary, Skip) else placed_events(summary, source, choices)
 
 
-def placed_events(summary: OrderSummary, source: OrderSource, choices: Choices) -> MappedEvents:
-    """The events of `placed_order`, given the summary of the order; with all that was left out of either."""
+def placed_events(summary: OrderSummary, source: OrderSource, choices: Choices, *, tells_of_buyer: bool = True) -> MappedEvents:
+    """The events of `placed_order`, given the summary of the order; with all that was left out of either.
+
+    Unless it `tells_of_buyer`, Placed Order names its buyer as all other events do, by the identifiers alone.
+    """
     adjustments = set(summary.adjustments)
-    profile = placing_profile(summary.buyer, summary.order, adjustments)
+    profile = placing_profile(summary.buyer, summary.order, adjustments) if tells_of_buyer else None
     placed = summary.event(choices.document.order.metrics.placedOrder, iso(summary.placed), profile=profile)
     lines = _ordered_products(summary, source, choices, adjustments)
     return mapped_events([placed, *lines], adjustments)

@@ -17,17 +17,20 @@ from shared.mapping.result import Skip
 from shared.mapping.sources import OrderSource
 
 
-def order_history(source: OrderSource, payments: Sequence[Payment], choices: Choices) -> MappedEvents | Skip:
+def order_history(
+    source: OrderSource, payments: Sequence[Payment], choices: Choices, *, tells_of_buyer: bool = True
+) -> MappedEvents | Skip:
     """Placed Order and its lines, whatever the order's state; Fulfilled, Cancelled and every successful refund where they apply.
 
-    `payments` are those of the order, in its order, as far as they can be had. The events about the whole order share one
-    `properties`: equal content is the same object.
+    `payments` are those of the order, in its order, as far as they can be had. `tells_of_buyer`: Placed Order says what the
+    billing address does, as in realtime; an import knows which orders had better not (ADR 0011). The events about the whole
+    order share one `properties`: equal content is the same object.
     """
     summary = order_summary(source, choices)
     if isinstance(summary, Skip):
         return summary
     order, rules = source.order, choices.document.order
-    placed = placed_events(summary, source, choices)
+    placed = placed_events(summary, source, choices, tells_of_buyer=tells_of_buyer)
     events = list(placed.events)
     if is_fulfilled(order, rules):
         events.append(summary.event(rules.metrics.fulfilledOrder, summary.moment(fulfilled_at(order))))

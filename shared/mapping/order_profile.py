@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 import msgspec
 
 from shared.commercetools.orders import Order
 from shared.klaviyo.profiles import ProfileAttributes
 from shared.mapping.email import normalised_email
+from shared.mapping.moments import first_moment
 from shared.mapping.person import (
     MAX_EMAIL_LENGTH,
     MAX_EXTERNAL_ID_LENGTH,
@@ -53,3 +57,27 @@ def placing_profile(buyer: ProfileAttributes, order: Order, adjustments: set[Adj
         first_name=person_text(address.firstName, adjustments),
         last_name=person_text(address.lastName, adjustments),
     )
+
+
+class GuestsTold:
+    """Which orders of a batch tell of their guests, who have several: none that is older than one that has told (ADR 0011).
+
+    Holds addresses of guests, in memory alone.
+    """
+
+    def __init__(self) -> None:
+        self._as_of: dict[str, tuple[datetime, str]] = {}
+
+    def tellers(self, orders: Iterable[Order]) -> frozenset[str]:
+        """The ids of those that tell: of each guest the newest with an address, unless a newer one was among earlier `orders`."""
+        newest: dict[str, tuple[datetime, str]] = {}
+        for order in orders:
+            guest = None if order.customerId else normalised_email(order.customerEmail)
+            moment = first_moment(order.createdAt, order.lastModifiedAt)
+            if guest is None or moment is None or order.billingAddress is None:
+                continue
+            known = newest.get(guest) or self._as_of.get(guest)
+            if known is None or (moment, order.id) > known:
+                newest[guest] = (moment, order.id)
+        self._as_of |= newest
+        return frozenset(order_id for _, order_id in newest.values())

@@ -10,7 +10,7 @@ from shared.mapping.choices import Choices
 from shared.mapping.money import amount_of
 from shared.mapping.order_summary import MappedEvents, OrderSummary, mapped_events, order_summary
 from shared.mapping.result import Skip, SkipReason
-from shared.mapping.sources import OrderSource, PaidOrderSource
+from shared.mapping.sources import PaidOrderSource
 
 REFUND = "Refund"
 CHARGE = "Charge"
@@ -33,17 +33,16 @@ def refunded_orders(
         for payment, refund in _successful_refunds(payments)
         if payment.id == payment_id and transaction_id in (None, refund.id)
     ]
-    return _events(source.order, payments, wanted, choices)
-
-
-def all_refunds(source: OrderSource, payments: Sequence[Payment], choices: Choices) -> MappedEvents | Skip:
-    """Refunded Order for every successful refund of an order; `payments` are all of its payments, in its order."""
-    each_once = _each_once(payments)
-    return _events(source, each_once, list(_successful_refunds(each_once)), choices)
+    if not wanted:
+        return Skip(SkipReason.NO_SUCCESSFUL_REFUND)
+    summary = order_summary(source.order, choices)
+    if isinstance(summary, Skip):
+        return summary
+    return mapped_events(_refunded(summary, payments, wanted, choices), summary.adjustments)
 
 
 def refund_events(summary: OrderSummary, payments: Sequence[Payment], choices: Choices) -> list[Event]:
-    """The events of `all_refunds`, given the summary of the order; none when no refund was successful."""
+    """Refunded Order for every successful refund of an order; `payments` are all of its payments, in its order."""
     each_once = _each_once(payments)
     return _refunded(summary, each_once, list(_successful_refunds(each_once)), choices)
 
@@ -58,17 +57,6 @@ def _successful_refunds(payments: Sequence[Payment]) -> Iterator[tuple[Payment, 
         for transaction in payment.transactions:
             if transaction.type == REFUND and transaction.state == SUCCESS:
                 yield payment, transaction
-
-
-def _events(
-    source: OrderSource, payments: Sequence[Payment], refunds: Sequence[tuple[Payment, Transaction]], choices: Choices
-) -> MappedEvents | Skip:
-    if not refunds:
-        return Skip(SkipReason.NO_SUCCESSFUL_REFUND)
-    summary = order_summary(source, choices)
-    if isinstance(summary, Skip):
-        return summary
-    return mapped_events(_refunded(summary, payments, refunds, choices), summary.adjustments)
 
 
 def _refunded(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+import msgspec
 
 from shared.budget import Budget
 from shared.commercetools import scan
 from shared.commercetools.catalog import InventoryEntry, ProductProjection, StandalonePrice
 from shared.commercetools.kinds import PRODUCTS
-from shared.commercetools.predicates import Filter
-from shared.commercetools.reads import chunked, rows
+from shared.commercetools.reads import Identified, chunked, rows
 from shared.commercetools.scan import Undecodable
 from shared.mapping.result import Adjustment
 from shared.mapping.sources import ProductSource
@@ -40,6 +41,12 @@ class _OfSku(Protocol):
 
 
 Row = TypeVar("Row", bound=_OfSku)
+R = TypeVar("R", bound=Identified)
+
+
+class _SkuRow(msgspec.Struct, frozen=True):
+    id: str
+    sku: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +76,40 @@ def published_products(ids: Sequence[str], lookups: Lookups, budget: Budget) -> 
 
 
 def with_stock_and_prices(
-    products: Sequence[ProductProjection], lookups: Lookups, budget: Budget, *, read_timeout_s: float
+    products: Sequence[ProductProjection],
+    lookups: Lookups,
+    budget: Budget,
+    *,
+    read_timeout_s: float,
+    on_unreadable: Callable[[Undecodable], None] | None = None,
 ) -> list[ReadProduct]:
     """The products with the inventory entries and, where they count, the standalone prices of their SKUs.
 
-    Goes on without either where the credentials may not read it. Raises what the client raises.
+    Goes on without either where the credentials may not read it. Products with an entry or a price of another form than
+    documented are told to `on_unreadable` and left out; without it that raises `PermanentError`. Raises what the client raises.
     """
     standalone = [product for product in products if product.priceMode == _STANDALONE]
-    entries = _by_sku("inventory", InventoryEntry, _skus_of(products), lookups, budget, read_timeout_s)
-    prices = _by_sku("standalone-prices", StandalonePrice, _skus_of(standalone), lookups, budget, read_timeout_s)
+    tolerant = on_unreadable is not None
+    stock = _OfSkus("inventory", InventoryEntry, lookups, budget, read_timeout_s, tolerant=tolerant)
+    pricing = _OfSkus("standalone-prices", StandalonePrice, lookups, budget, read_timeout_s, tolerant=tolerant)
+    entries, prices = stock.by_sku(_skus_of(products)), pricing.by_sku(_skus_of(standalone))
     read = []
     for product in products:
         is_standalone = product.priceMode == _STANDALONE
+        skus = dict.fromkeys(_skus_of([product]))
+        differs = stock.differs | pricing.differs if is_standalone else stock.differs
+        place = next((differs[sku] for sku in skus if sku in differs), None)
+        if place is not None and on_unreadable is not None:
+            on_unreadable(Undecodable(product.id, place))
+            continue
         source = ProductSource(
             product=product,
-            entries=None if entries is None else _picked(product, entries),
-            standalone_prices=_picked(product, prices or {}) if is_standalone else [],
+            entries=None if entries is None else _picked(skus, entries),
+            standalone_prices=_picked(skus, prices or {}) if is_standalone else [],
         )
         forbidden = entries is None or (is_standalone and prices is None)
         read.append(ReadProduct(source, frozenset({Adjustment.LOOKUP_FORBIDDEN} if forbidden else ())))
     return read
-
-
-def existing_products(ids: Collection[str], lookups: Lookups, budget: Budget) -> set[str]:
-    """Which of these products exist, published or not. Raises what the client raises."""
-    return {
-        product_id
-        for piece in chunked(ids)
-        for product_id in scan.id_page(lookups.client, PRODUCTS, Filter(ids=tuple(piece)), None, budget=budget)
-    }
 
 
 def _page(asked: Sequence[str], found: scan.Page[ProductProjection], lookups: Lookups, budget: Budget) -> ReadPage:
@@ -105,43 +117,77 @@ def _page(asked: Sequence[str], found: scan.Page[ProductProjection], lookups: Lo
     forbidden = frozenset({Adjustment.LOOKUP_FORBIDDEN} if lookups.is_forbidden(_EXPANSION) else ())
     page: dict[str, ReadProduct | Undecodable | None] = dict.fromkeys(asked)
     page |= {row.id: row for row in found if isinstance(row, Undecodable)}
-    for read in with_stock_and_prices(products, lookups, budget, read_timeout_s=BATCH_READ_S):
+
+    def keep(unreadable: Undecodable) -> None:
+        page[unreadable.id] = unreadable
+
+    for read in with_stock_and_prices(products, lookups, budget, read_timeout_s=BATCH_READ_S, on_unreadable=keep):
         page[read.source.product.id] = ReadProduct(read.source, read.left_out | forbidden)
     return page
 
 
-def _by_sku(
-    path: str, row_type: type[Row], skus: Iterable[str], lookups: Lookups, budget: Budget, read_timeout_s: float
-) -> dict[str, list[Row]] | None:
-    """What a collection has of these SKUs, in id order; None when it may not be read."""
-    left_out: LeftOut = set()
+class _OfSkus(Generic[Row]):
+    """The rows that a collection has for some SKUs.
 
-    def read(piece: list[str]) -> list[Row]:
+    `tolerant`: rows of another form than documented are left out; `differs` says by SKU where they are different.
+    """
+
+    def __init__(
+        self, path: str, row_type: type[Row], lookups: Lookups, budget: Budget, read_timeout_s: float, *, tolerant: bool
+    ) -> None:
+        self.differs: dict[str, str] = {}
+        self._path = path
+        self._row_type = row_type
+        self._lookups = lookups
+        self._budget = budget
+        self._read_timeout_s = read_timeout_s
+        self._tolerant = tolerant
+
+    def by_sku(self, skus: Iterable[str]) -> dict[str, list[Row]] | None:
+        """In id order; None when they may not be read."""
+        left_out: LeftOut = set()
+        calls = [
+            partial(self._lookups.if_allowed, self._path, partial(self._of_piece, piece), left_out) for piece in chunked(skus)
+        ]
+        found = results(together(calls, self._budget, threads=READ_AT_ONCE))
+        if left_out:
+            return None
+        by_sku: dict[str, list[Row]] = {}
+        for row in sorted((row for piece in found for row in piece or ()), key=lambda row: row.id):
+            by_sku.setdefault(row.sku, []).append(row)
+        return by_sku
+
+    def _of_piece(self, piece: list[str]) -> list[Row]:
+        places: dict[str, str] = {}
+        found = self._rows(self._row_type, "sku in :sku", {"sku": piece}, places.__setitem__ if self._tolerant else None)
+        for ids in chunked(places):
+            for row in self._rows(_SkuRow, "id in :id", {"id": ids}):
+                self.differs[row.sku] = f"{self._path}.{places[row.id]}"
+        return found
+
+    def _rows(
+        self,
+        row_type: type[R],
+        where: str,
+        variables: Mapping[str, Sequence[str]],
+        on_unreadable: Callable[[str, str], None] | None = None,
+    ) -> list[R]:
         return rows(
-            lookups.client,
-            path,
+            self._lookups.client,
+            self._path,
             row_type,
-            "sku in :sku",
-            {"sku": piece},
-            budget=budget,
-            read_timeout_s=read_timeout_s,
+            where,
+            variables,
+            budget=self._budget,
+            read_timeout_s=self._read_timeout_s,
             kind=PathKind.OPTIONAL_LOOKUP,
+            on_unreadable=on_unreadable,
         )
-
-    calls = [partial(lookups.if_allowed, path, partial(read, piece), left_out) for piece in chunked(skus)]
-    found = results(together(calls, budget, threads=READ_AT_ONCE))
-    if left_out:
-        return None
-    by_sku: dict[str, list[Row]] = {}
-    for row in sorted((row for piece in found for row in piece or ()), key=lambda row: row.id):
-        by_sku.setdefault(row.sku, []).append(row)
-    return by_sku
 
 
 def _skus_of(products: Iterable[ProductProjection]) -> Iterator[str]:
     return (variant.sku for product in products for variant in product.all_variants if variant.sku)
 
 
-def _picked(product: ProductProjection, by_sku: Mapping[str, list[Row]]) -> list[Row]:
-    skus = dict.fromkeys(_skus_of([product]))
+def _picked(skus: Iterable[str], by_sku: Mapping[str, list[Row]]) -> list[Row]:
     return [row for sku in skus for row in by_sku.get(sku, ())]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from shared.budget import Budget
-from shared.commercetools.catalog import Reference
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.reads import chunked, rows
 from shared.reading.lookups import READ_S
@@ -13,16 +14,37 @@ from shared.reading.lookups import READ_S
 _HAS_ONE = "masterVariant(sku in :sku) or variants(sku in :sku)"
 
 
-def owners_of(skus: Iterable[str], client: CommercetoolsClient, budget: Budget, *, read_timeout_s: float = READ_S) -> list[str]:
-    """The ids of the published products that have one of these SKUs, sorted; one request for a hundred SKUs.
+class _Variant(msgspec.Struct, frozen=True):
+    sku: str | None = None
 
-    Raises what the client raises. Only what is published counts: a query answers with that unless told otherwise.
+
+class _Product(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    master_variant: _Variant = _Variant()
+    variants: tuple[_Variant, ...] = ()
+
+
+def owners_by_sku(
+    skus: Iterable[str], client: CommercetoolsClient, budget: Budget, *, read_timeout_s: float = READ_S
+) -> dict[str, set[str]]:
+    """The ids of the published products that have these SKUs, by SKU; one request for a hundred of them.
+
+    A SKU that none of them has is not there. Raises what the client raises. Only what is published counts: a query answers
+    with that unless told otherwise.
     """
-    found = {
-        product.id
-        for piece in chunked(skus)
+    found: dict[str, set[str]] = {}
+    for piece in chunked(skus):
+        wanted = set(piece)
         for product in rows(
-            client, "product-projections", Reference, _HAS_ONE, {"sku": piece}, budget=budget, read_timeout_s=read_timeout_s
-        )
-    }
-    return sorted(found)
+            client, "product-projections", _Product, _HAS_ONE, {"sku": piece}, budget=budget, read_timeout_s=read_timeout_s
+        ):
+            for variant in (product.master_variant, *product.variants):
+                if variant.sku in wanted:
+                    found.setdefault(variant.sku, set()).add(product.id)
+    return found
+
+
+def owners_of(skus: Iterable[str], client: CommercetoolsClient, budget: Budget, *, read_timeout_s: float = READ_S) -> list[str]:
+    """The ids of the published products that have one of these SKUs, sorted; otherwise as `owners_by_sku`."""
+    owners = owners_by_sku(skus, client, budget, read_timeout_s=read_timeout_s)
+    return sorted({owner for some in owners.values() for owner in some})

@@ -1,4 +1,4 @@
-"""From a notification to the dead letter about it, and back (decisions.md 15). Pure."""
+"""From a notification to the dead letter about it, and back (decisions.md 15)."""
 
 from __future__ import annotations
 

@@ -78,6 +78,14 @@ class SqliteRunStore:
             )
             return [_runs.decode(record) for (record,) in rows]
 
+    def current(self, kind: Kind) -> Run | None:
+        """The run of the kind with the highest fence: the one that was started or resumed last."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT record FROM runs WHERE kind = ? ORDER BY fence DESC LIMIT 1", (kind.value,)
+            ).fetchone()
+            return _runs.decode(row[0]) if row else None
+
     def save(self, run: Run) -> Run:
         """Write a run if its stored revision is still `run.revision`; returns it with the next revision."""
         after = msgspec.structs.replace(run, revision=run.revision + 1)

@@ -86,6 +86,9 @@ _STEPS = (
     );
     CREATE INDEX dead_letters_newest ON dead_letters (at);
     """,
+    """
+    CREATE INDEX runs_current ON runs (kind, fence)
+    """,
 )
 
 VERSION = len(_STEPS)

@@ -38,10 +38,11 @@ def test_everything_is_imported_in_the_order_in_which_it_refers_to_each_other(im
 
 
 def test_a_dry_run_of_everything_sends_nothing(imports: Imports) -> None:
-    """Klaviyo hears nothing at all."""
+    """Klaviyo hears nothing at all; what it would have heard of each kind is among the examples."""
     status = imports.completed("all", dryRun=True)
     assert _links(status) == dict.fromkeys(KINDS, "completed")
     assert imports.requests() == []
+    assert {"catalog-category", "catalog-item", "a profile", "an event"} <= set(map(_shown, status["examples"]))
 
 
 def test_what_was_modified_of_all_kinds_is_imported_alone(imports: Imports) -> None:
@@ -167,3 +168,10 @@ def test_a_chain_on_a_second_time_changes_nothing(imports: Imports) -> None:
     for kind in KINDS:
         imports.assert_right(kind)
     assert any(is_write(request) for request in imports.requests())
+
+
+def _shown(example: dict[str, Any]) -> str:
+    """What an example of a dry run is of."""
+    if "data" in example:
+        return str(example["data"]["type"])
+    return "an event" if "metric" in example else "a profile"

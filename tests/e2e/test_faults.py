@@ -74,7 +74,7 @@ STORMS: dict[str, tuple[float, list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("pause_s", "storm"), STORMS.values(), ids=STORMS)
 def test_a_storm_of_429_is_waited_out(product: Product, pause_s: float, storm: list[dict[str, Any]]) -> None:
-    """Every second request refused: no endpoint is asked again before the time it named, or else a second, has passed."""
+    """Case 91: every second request refused; no endpoint is asked again before the time it named, or else a second, is over."""
     klaviyo = product.servers.klaviyo.url
     inject(klaviyo, *({"kind": "status", "status": 429, "path": "/api/", "share": 0.5, **rule} for rule in storm))
     _start(product)

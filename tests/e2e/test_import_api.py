@@ -266,7 +266,7 @@ def test_a_wrong_parameter_of_the_list_is_a_400_that_names_it(caller: Api, query
     ids=str,
 )
 def test_a_body_that_cannot_be_used_is_a_400_that_names_every_problem(caller: Api, body: Any, fields: list[str]) -> None:
-    """No run is made, and nothing is sent; an empty list of ids is never "everything"."""
+    """Case 82: no run is made, and nothing is sent; an empty list of ids is never "everything"."""
     before = caller.get("/runs?limit=100").json()["runs"]
     sent = {"content": body} if isinstance(body, bytes) else {"json": body}
     answer = caller.call("POST", "/sync/customers", **sent)
@@ -293,7 +293,7 @@ def test_start_id_is_inclusive_and_goes_on_in_id_order(api: Api, people: list[di
 
 
 def test_listed_ids_win_over_start_id_and_doubled_ones_count_once(api: Api, people: list[dict[str, Any]]) -> None:
-    """http-api.md: `ids` wins."""
+    """Case 80: `ids` wins (http-api.md)."""
     first = people[0]["id"]
     status = api.imported({"ids": [first, first.upper(), first], "startId": people[-1]["id"], "dryRun": True})
     assert (status["seen"], status["options"]) == (1, {"ids": 1, "dryRun": True})
@@ -555,7 +555,7 @@ def keyed(simulators: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.parametrize("method_and_path", GUARDED, ids=" ".join)
 def test_with_a_key_each_call_needs_it(keyed: Api, method_and_path: tuple[str, str]) -> None:
-    """Without one or with a wrong one 401, in whichever header; with it the call gets through, also from elsewhere."""
+    """Case 97: without one or with a wrong one 401, in whichever header; with it the call gets through, also from elsewhere."""
     method, path = method_and_path
     wrong: list[dict[str, str]] = [
         {},
@@ -746,7 +746,7 @@ def test_an_import_of_all_is_refused_beside_one_of_a_kind_and_stopped_with_it(ap
 
 
 def test_an_import_of_everything_over_the_api_adds_up(api: Api) -> None:
-    """No body at all means everything."""
+    """Case 76: no body at all means everything."""
     answer = api.post("/sync/customers")
     status = api.finished(answer.json()["runId"])
     check = api.product.check()

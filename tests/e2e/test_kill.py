@@ -25,10 +25,9 @@ from tests.e2e.served_product import FINISHED, Product, control
 
 KILLS = 10
 """In each test; two tests a kind."""
-KILLS_A_RUN = 5
-"""Fewer than a batch has attempts, however they fall."""
 LONGEST_S = 1.0
-VICTIMS = ("bulk_worker", "everything", "bulk_worker", "supervisor", "bulk_worker", "bulk_dispatch")
+VICTIMS = ("bulk_worker", "everything", "bulk_worker", "supervisor", "bulk_dispatch")
+"""Of one run, in any order; a child that dies again and again at its start is given up, so not one and the same all the time."""
 SAMPLES: Mapping[str, tuple[str, ...]] = {
     "customers": ("--customers", "7600"),
     "orders": ("--customers", "60", "--orders", "2100", "--lines", "1", "--products", "20", "--categories", "5"),
@@ -38,6 +37,8 @@ SAMPLES: Mapping[str, tuple[str, ...]] = {
 """So many that there are four batches of each kind."""
 BATCHES = 4
 THINGS = {"customers": ("profile",), "orders": ("event",), "products": ("item", "variant"), "categories": ("category",)}
+SLOW_EVENTS = {"kind": "delay", "endpoint": "POST /api/event-bulk-create-jobs", "seconds": 0.4}
+"""Events have no jobs that take a while."""
 LATENCY = {"read_p50_ms": 20.0, "read_p95_ms": 60.0, "write_p50_ms": 60.0, "write_p95_ms": 200.0}
 
 
@@ -51,6 +52,7 @@ class Killing:
     serve: Launched
     kills: int = 0
     cut_off: Counter[str] = field(default_factory=Counter)
+    _dead: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:
@@ -62,9 +64,9 @@ class Killing:
         return len(self._batches(*statuses))
 
     def wait_for_work(self, within_s: float = 20.0) -> bool:
-        """Until a batch is worked on; False when the import ended before."""
+        """Until a batch is worked on, by somebody who is alive; False when the import ended before."""
         deadline = time.monotonic() + within_s
-        while not self.batches_in(BatchStatus.WORKING):
+        while not any(batch.attempts > self._dead.get(batch.batch_id, 0) for batch in self._batches(BatchStatus.WORKING)):
             if self.batches_in(BatchStatus.DONE) == BATCHES:
                 return False
             assert time.monotonic() < deadline, "nobody works on the import"
@@ -84,7 +86,9 @@ class Killing:
                         process.kill()
         self.kills += 1
         begun = [batch for batch in self._batches(BatchStatus.WORKING, BatchStatus.QUEUED) if batch.attempts]
-        self.cut_off.update(batch.batch_id for batch in begun)
+        if victim != "bulk_dispatch":  # which works on no batch
+            self.cut_off.update(batch.batch_id for batch in begun)
+            self._dead = {batch.batch_id: batch.attempts for batch in begun}
         if victim in {"everything", "supervisor"}:
             self.serve = self.product.start()
 
@@ -95,9 +99,13 @@ class Killing:
         assert resumed.status_code in {202, 409}, resumed.text
 
     def redone_most(self) -> int:
-        """How many items may have been written again: those of the batches that each kill cut off."""
+        """How many items may have been written again: those of the batches that each kill cut off.
+
+        One place works at one batch; but while Klaviyo works at its jobs, the place is given to another. Orders have no jobs.
+        """
         sizes = {batch.batch_id: batch.size for batch in self._batches(*BatchStatus)}
-        return sum(sizes[name] * times for name, times in self.cut_off.items())
+        cut_off = sum(sizes[name] * times for name, times in self.cut_off.items())
+        return min(cut_off, self.kills * max(sizes.values())) if self.kind == "orders" else cut_off
 
     def never_cut_off(self) -> list[Batch]:
         """The batches that no kill has met."""
@@ -128,8 +136,7 @@ def test_a_killed_import_goes_on_where_it_was(killed_product: Product, tmp_path:
     kills = number = 0
     while kills < KILLS:
         killing = _started(killed_product, kind)
-        while killing.kills < KILLS_A_RUN and kills + killing.kills < KILLS:
-            victim = rng.choice(VICTIMS) if killing.kills else "bulk_worker"
+        for victim in rng.sample(VICTIMS, min(len(VICTIMS), KILLS - kills)):
             if not killing.wait_for_work():
                 break
             time.sleep(rng.uniform(0.0, LONGEST_S))
@@ -140,12 +147,15 @@ def test_a_killed_import_goes_on_where_it_was(killed_product: Product, tmp_path:
         _assert_whole(killing, killed_product.wait_finished(60.0, kind))
         kills, number = kills + killing.kills, number + 1
         assert number <= 2 * KILLS, "the imports were over before they could be killed"
+        killing.serve.kill_group()
         killed_product.start_over(tmp_path / f"{number}.sqlite3")
 
 
 def _started(product: Product, kind: str) -> Killing:
     serve = product.start()
-    control(product.servers.klaviyo.url, "latency", LATENCY)
+    for url in (product.servers.klaviyo.url, product.servers.commercetools.url):
+        control(url, "latency", LATENCY)
+    control(product.servers.klaviyo.url, "faults", [SLOW_EVENTS])
     answer = product.post(f"/sync/{kind}")
     assert answer.status_code == 202, answer.text
     return Killing(product, kind, answer.json()["runId"], serve)

@@ -64,7 +64,7 @@ def _end(product: Product) -> None:
 
 
 def test_of_starts_at_once_on_one_server_exactly_one_is_accepted(product: Product) -> None:
-    """Two, five times over, then twenty at once, each time over a run that was stopped just before."""
+    """Case 78: two, five times over, then twenty at once, each time over a run that was stopped just before."""
     product.start()
     _slow_commercetools(product.servers, 1.0)
     for _ in range(5):
@@ -83,7 +83,7 @@ def test_of_starts_at_once_on_one_server_exactly_one_is_accepted(product: Produc
 
 
 def test_of_starts_at_once_on_two_servers_of_one_project_exactly_one_is_accepted(product: Product, tmp_path: Path) -> None:
-    """They share nothing but the commercetools project; when the one is done, the other may."""
+    """Case 78: they share nothing but the commercetools project; when the one is done, the other may."""
     other = Product(product.servers, product.servers.environment(tmp_path / "other.sqlite3", free_port()))
     try:
         product.start()

@@ -14,6 +14,7 @@ from test_realtime_bulk_same import AT, ORDERS_IN_STATES, PAYMENTS, briefly, eve
 
 from shared.commercetools.orders import Payment
 from shared.klaviyo.events import Event
+from shared.klaviyo.profiles import ProfileAttributes
 from shared.mapping.choices import Choices
 from shared.mapping.order_events import MappedEvents, placed_order
 from shared.mapping.order_history import order_history
@@ -53,12 +54,33 @@ def told_live(source: OrderSource, payments: list[Payment], choices: Choices) ->
 @briefly
 @given(ORDERS_IN_STATES, PAYMENTS, CHOICES)
 def test_the_import_sends_what_realtime_has_sent(source: OrderSource, payments: list[Payment], choices: Choices) -> None:
-    """But for backfill, which is not in the mapping, and for the time of Fulfilled and Cancelled."""
+    """But for backfill, which is not in the mapping, for the time of Fulfilled and Cancelled, and for what Placed Order tells.
+
+    That is decided from order to order (ADR 0011); the next property says what it comes to.
+    """
     history = order_history(source, payments, choices)
     sent = history.events if isinstance(history, MappedEvents) else ()
     assert comparable(sent) == comparable(told_live(source, payments, choices))
     metrics = Counter(event.metric for event in sent)
     assert all(metrics[name] <= 1 for name in ("Placed Order", *TIMED_BY_THE_NOTIFICATION))
+
+
+@briefly
+@given(ORDERS_IN_STATES, PAYMENTS, CHOICES)
+def test_an_order_that_does_not_tell_of_its_buyer_differs_in_that_alone(
+    source: OrderSource, payments: list[Payment], choices: Choices
+) -> None:
+    """The profile of its Placed Order is that of all its other events, the identifiers; nothing else is missing, or counted."""
+    telling, history = order_history(source, payments, choices), order_history(source, payments, choices, tells_of_buyer=False)
+    if not isinstance(telling, MappedEvents):
+        assert history == telling
+        return
+    assert isinstance(history, MappedEvents)
+    placed, *others = history.events
+    assert [placed, *others] == [msgspec.structs.replace(telling.events[0], profile=placed.profile), *telling.events[1:]]
+    assert placed.profile == ProfileAttributes(external_id=placed.profile.external_id, email=placed.profile.email)
+    assert all(event.profile == placed.profile for event in others)
+    assert set(history.adjustments) <= set(telling.adjustments)
 
 
 @briefly

@@ -62,7 +62,9 @@ from shared.klaviyo.events import Event
 from shared.mapping.choices import Choices
 from shared.mapping.limits import MAX_PROPERTIES
 from shared.mapping.order_events import MappedEvents, cancelled_order, fulfilled_at, fulfilled_order, placed_order
-from shared.mapping.refunds import all_refunds, refunded_orders
+from shared.mapping.order_history import order_history
+from shared.mapping.order_summary import order_summary
+from shared.mapping.refunds import refund_events, refunded_orders
 from shared.mapping.result import Skip
 from shared.mapping.sources import OrderedProduct, OrderSource, PaidOrderSource
 from shared.settings.document import CustomFieldRules, OrderPropertyRules, OrderRules, ProductRules, SyncDocument
@@ -235,6 +237,12 @@ def assert_klaviyo_takes(event: Event) -> None:
         assert_within_limits(value, 1)
 
 
+def refunds_in_bulk(source: OrderSource, payments: list[Payment], choices: Choices) -> list[Event]:
+    """The refunds among the events that an import sends of an order."""
+    summary = order_summary(source, choices)
+    return [] if isinstance(summary, Skip) else refund_events(summary, payments, choices)
+
+
 def all_mappings(source: OrderSource, choices: Choices, payments: list[Payment]) -> list[MappedEvents | Skip]:
     """Everything that can be said of an order."""
     paid = [PaidOrderSource(payment=one, order=source, payments=payments) for one in payments]
@@ -242,7 +250,7 @@ def all_mappings(source: OrderSource, choices: Choices, payments: list[Payment])
         placed_order(source, choices),
         fulfilled_order(source, choices, fulfilled_at(source.order)),
         cancelled_order(source, choices, source.order.createdAt),
-        all_refunds(source, payments, choices),
+        order_history(source, payments, choices),
         *(refunded_orders(one, choices, one.payment.id, None) for one in paid),
     ]
 
@@ -346,12 +354,10 @@ def test_a_refund_keeps_its_id_and_shares_it_with_none(course: list[list[Payment
     source = OrderSource(order=order)
     ids: dict[str, str] = {}
     for payments in course:
-        everything = all_refunds(source, payments, Choices())
+        everything = refunds_in_bulk(source, payments, Choices())
         successful = [one.id for paid in payments for one in paid.transactions if (one.type, one.state) == ("Refund", "Success")]
-        assert isinstance(everything, MappedEvents) == bool(successful)
-        if isinstance(everything, MappedEvents):
-            for refund, event in zip(successful, everything.events, strict=True):
-                assert ids.setdefault(refund, event.unique_id) == event.unique_id
+        for refund, event in zip(successful, everything, strict=True):
+            assert ids.setdefault(refund, event.unique_id) == event.unique_id
         for paid in payments:
             for transaction in paid.transactions:
                 named = refunded_orders(

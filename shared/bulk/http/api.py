@@ -110,16 +110,16 @@ def _stop(call: _Call) -> ApiResponse:
 
 
 def _all_status(call: _Call) -> ApiResponse:
-    newest = {kind: control.newest_run(call.app, kind) for kind in NAMED}
-    return _json(200, {"kinds": {kind.value: _status(call.app, run) if run else None for kind, run in newest.items()}})
+    current = {kind: call.app.store.current(kind) for kind in NAMED}
+    return _json(200, {"kinds": {kind.value: _status(call.app, run) if run else None for kind, run in current.items()}})
 
 
 def _kind_status(call: _Call) -> ApiResponse:
     kind = call.kind
-    newest = control.newest_run(call.app, kind)
-    if newest is None:
+    current = call.app.store.current(kind)
+    if current is None:
         return _error(404, "not_found", f"there never was an import of {kind.value}; start one with POST /sync/{kind.value}")
-    return _json(200, _status(call.app, newest))
+    return _json(200, _status(call.app, current))
 
 
 def _runs(call: _Call) -> ApiResponse:

@@ -42,7 +42,7 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
             "/health": {"get": _open("Whether the server answers", 200, {"type": "object"})},
             "/": {"get": {"summary": "The status page", "security": [], "responses": {"200": {"description": "HTML"}}}},
             "/openapi.json": {"get": _open("This document", 200, {"type": "object"})},
-            "/sync/status": {"get": _call("The newest run of each kind", 200, _ref("Kinds"), [401, 403])},
+            "/sync/status": {"get": _call("Of each kind the run that was begun or resumed last", 200, _ref("Kinds"), [401, 403])},
             "/sync/all": {
                 "post": {
                     **_call("Start an import of all kinds", 202, _ref("Accepted"), [400, 401, 403, 413, 423, 502, 503]),
@@ -62,7 +62,7 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
             },
             "/sync/{kind}/status": {
                 "parameters": [kind_or_all],
-                "get": _call("The newest run of the kind", 200, _ref("Run"), [401, 403, 404]),
+                "get": _call("The run of the kind that was started or resumed last", 200, _ref("Run"), [401, 403, 404]),
             },
             "/runs": {"parameters": query, "get": _call("Runs, newest first", 200, _ref("Runs"), [400, 401, 403])},
             "/runs/{runId}": {"parameters": [run_id], "get": _call("One run", 200, _ref("Run"), [401, 403, 404])},
@@ -143,7 +143,11 @@ def _schemas(kinds: Sequence[Kind]) -> dict[str, Any]:
                     "type": "array",
                     "items": _object({"id": text, "reason": text, "pointer": nullable_text}),
                 },
-                "examples": {"type": "array", "items": {"type": "object"}},
+                "examples": {
+                    "type": "array",
+                    "items": {"type": "object"},
+                    "description": "Of a dry run: some of what would be sent, in short, personal data masked",
+                },
                 "haltReason": nullable_text,
                 "cursor": nullable_text,
                 "children": {"type": "array", "items": _ref("Child")},

@@ -8,7 +8,7 @@ from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.records import Batch, Feed, Kind, Run
 from shared.bulk.tally import Progress, Step, Tally
-from shared.klaviyo.catalog import external_id_of
+from shared.klaviyo.catalog import external_id_of, id_to_name
 from shared.klaviyo.catalog_imports import CatalogOutcomes
 from shared.klaviyo.catalog_reads import items_there
 from shared.klaviyo.row_outcomes import Failed
@@ -33,8 +33,10 @@ def delete_catalog(app: ImportApp, run: Run, batch: Batch, _progress: Progress, 
 
 def _delete_items(app: ImportApp, ids: Sequence[str], tally: Tally, budget: Budget) -> None:
     """Items once nothing is under them; one whose variant cannot be deleted stays, and has failed for that."""
-    shown = items_there(ids, app.klaviyo, budget)
-    owners = {variant_id: item_id for item_id, item in shown.items() for variant_id in item.variants}
+    named = {external_id_of(listed): listed for listed in ids}
+    found = items_there(ids, app.klaviyo, budget)
+    shown = {named[item_id]: item for item_id, item in found.items() if item_id in named}
+    owners = {id_to_name(sku): item_id for item_id, item in shown.items() for sku in item.variants}
     failed: dict[str, Failed] = {}
     if owners:
         variants = app.catalog.delete_variants(sorted(owners), budget)
@@ -44,7 +46,7 @@ def _delete_items(app: ImportApp, ids: Sequence[str], tally: Tally, budget: Budg
                 failed.setdefault(owners[variant_id], outcome)
     for item_id, failure in failed.items():
         tally.failed(item_id, failure.reason, failure.pointer)
-    tally.sent(len({external_id_of(item_id) for item_id in ids} - shown.keys()))
+    tally.sent(len(set(ids) - shown.keys()))
     there = [item_id for item_id in shown if item_id not in failed]
     if there:
         _count(app.catalog.delete_items(there, budget), tally)

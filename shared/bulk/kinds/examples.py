@@ -1,4 +1,4 @@
-"""Requests for the catalog as a dry run shows them: unmasked, since nothing of it is about a person. Pure."""
+"""What goes into the catalog as a dry run shows it: unmasked, since nothing of it is about a person. Pure."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import msgspec
 
 
 def as_document(row: bytes) -> dict[str, Any]:
-    """The body of the request that creates what `row` says."""
+    """The body that creates the item, variant or category of `row`."""
     return {"data": msgspec.json.decode(row)}

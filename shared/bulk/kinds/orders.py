@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.masking import masked_event
@@ -19,9 +21,11 @@ from shared.commercetools.orders import Order
 from shared.commercetools.reads import UNREADABLE
 from shared.commercetools.scan import Page, Undecodable
 from shared.klaviyo.event_imports import OrderEvents
+from shared.klaviyo.known_events import KnownEvents, KnownEventsRecord
 from shared.klaviyo.row_outcomes import Failed, RowOutcome, Sent
 from shared.mapping.choices import Choices
 from shared.mapping.order_history import order_history
+from shared.mapping.order_profile import GuestsTold
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.mapping.sources import OrderSource
 from shared.reading.lookups import Lookups
@@ -87,12 +91,19 @@ class _Course:
         return last_id
 
 
-def import_orders(app: ImportApp, run: Run, batch: Batch, _progress: Progress, budget: Budget) -> Iterator[Step]:
+def import_orders(app: ImportApp, run: Run, batch: Batch, progress: Progress, budget: Budget) -> Iterator[Step]:
     """Bring the orders of a batch over; yields whenever one of them is settled, so that what is done stays done.
 
-    Raises what reading and writing raise.
+    Raises what reading and writing raise; `progress.carry` then tells which events of the orders behind it are settled.
     """
     course = _Course()
+    known = KnownEvents.from_record(msgspec.convert(batch.carried or {}, KnownEventsRecord))
+
+    def carried() -> dict[str, Any]:
+        plain: dict[str, Any] = msgspec.to_builtins(known.to_record())
+        return plain
+
+    progress.carry = carried
     with app.slots.taken(budget):
         choices = app.chooser.choices(OrderSource, budget)
         rules = choices.document.order
@@ -102,8 +113,9 @@ def import_orders(app: ImportApp, run: Run, batch: Batch, _progress: Progress, b
         if run.options.dry_run:
             yield from _shown(orders, course, rules)
         else:
-            for order_id, outcome in app.events.import_events(orders, budget):
+            for order_id, outcome in app.events.import_events(orders, budget, known):
                 yield course.settled(order_id, outcome)
+                progress.carry = carried
         yield course.rest(max(batch.ids) if batch.ids else batch.last)
 
 
@@ -116,8 +128,11 @@ def _with_events(
     listed: deque[str], pages: Iterable[Page[Order]], lookups: Lookups, choices: Choices, course: _Course, budget: Budget
 ) -> Iterator[OrderEvents]:
     """The orders that have events; `course` gets to know of all, of listed ones also of those that do not exist."""
+    guests = GuestsTold()
     for page in pages:
-        complete = complete_orders([item for item in page if isinstance(item, Order)], lookups, budget)
+        readable = [item for item in page if isinstance(item, Order)]
+        tellers = guests.tellers(readable)
+        complete = complete_orders(readable, lookups, budget)
         for item in page:
             while listed and listed[0] < item.id:
                 course.met(_Met(listed.popleft(), Skip(SkipReason.GONE)))
@@ -127,7 +142,7 @@ def _with_events(
             if isinstance(found, Undecodable):
                 course.met(_Met(item.id, Failed(UNREADABLE, found.field_path)))
                 continue
-            history = order_history(found.source, found.payments, choices)
+            history = order_history(found.source, found.payments, choices, tells_of_buyer=item.id in tellers)
             if isinstance(history, Skip):
                 course.met(_Met(item.id, history))
                 continue

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
-from shared import logs
 from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.kinds.category_links import CategoryLinks
 from shared.bulk.kinds.examples import as_document
-from shared.bulk.kinds.product_writes import Absent, Written, write_products
+from shared.bulk.kinds.product_rounds import ProductRounds
+from shared.bulk.kinds.product_window import ProductWindow
 from shared.bulk.records import Batch, Run
 from shared.bulk.results import EXAMPLES
 from shared.bulk.source import ids_of
 from shared.bulk.tally import Progress, Step, Tally
+from shared.commercetools.changes import standings
 from shared.commercetools.kinds import PRODUCTS
-from shared.commercetools.reads import UNREADABLE
-from shared.commercetools.scan import Undecodable
+from shared.errors import Interrupted
 from shared.klaviyo.catalog_requests import encode_new_item, encode_new_variant
-from shared.klaviyo.row_outcomes import Failed
-from shared.mapping.choices import Choices
-from shared.mapping.product import MappedProduct, product_of
-from shared.mapping.result import Adjustment, SkipReason
+from shared.klaviyo.row_outcomes import Failed, RowOutcome, Sent
+from shared.mapping.result import SkipReason
 from shared.mapping.sources import ProductSource
-from shared.reading.products import ReadProduct, existing_products, published_products
-from shared.reading.sku_owners import owners_of
+from shared.reading.products import published_products
 
 WINDOW_BYTES = 8_000_000
 """Mapped products held at once, as encoded rows; an ordinary batch is a window or two."""
@@ -35,143 +32,114 @@ WINDOW_BYTES = 8_000_000
 MOST_CARRIED = 5_000
 """SKUs that a batch remembers from one attempt to the next, so that its record stays small."""
 
-_DELETED = "deleted"
+STEP_SMALLER = 4
+"""So many times fewer rows has a window after an attempt that ran out of time, and again more after one that was written."""
 
-_log = logs.get(__name__)
 
+class _Carried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an attempt leaves to the next one: SKUs that it deleted, by product, and categories that it created.
 
-class _Window:
-    """Products that wait to be written together: `mapped`, and those that were found unpublished or gone."""
+    `rows`: how many of them a window may have, if fewer than usual.
+    """
 
-    def __init__(self) -> None:
-        self.tally = Tally()
-        self.cursor = ""
-        self.bytes_held = 0
-        self.mapped: list[MappedProduct] = []
-        self.absent: list[str] = []
-        self._adjusted: dict[str, set[Adjustment]] = {}
-
-    def admit(self, product_id: str, read: ReadProduct | Undecodable | None, choices: Choices, now: datetime) -> None:
-        """Map a product; whatever becomes of it is counted."""
-        self.cursor = product_id
-        if read is None:
-            self.absent.append(product_id)
-        elif isinstance(read, Undecodable):
-            self.tally.failed(product_id, UNREADABLE, read.field_path)
-        else:
-            product = product_of(read.source, choices, now)
-            self.mapped.append(product)
-            self.bytes_held += len(encode_new_item(product.item)) + sum(map(len, map(encode_new_variant, product.variants)))
-            self._adjusted[product_id] = {*product.adjustments, *read.left_out}
-
-    def sent(self, product_id: str, more: Sequence[Adjustment] = ()) -> None:
-        """Count a product, and what was left out of it."""
-        self.tally.sent()
-        for adjustment in {*self._adjusted.get(product_id, ()), *more}:
-            self.tally.adjusted(adjustment)
+    deleted: dict[str, str] = {}
+    created: list[str] = []
+    rows: int | None = None
 
 
 def import_products(app: ImportApp, run: Run, batch: Batch, progress: Progress, budget: Budget) -> Iterator[Step]:
     """Bring the products of a batch over; yields after each window of them, usually once or twice.
 
+    A window has no more rows than jobs can carry at once, and fewer after an attempt whose time was over in the middle of one.
     Raises what reading and writing raise; `progress.carry` then tells which SKUs were deleted since the last step.
     """
     with app.slots.taken(budget):
-        work = _Work(app, run, _carried(batch), budget)
+        work = _Work(app, run, msgspec.convert(batch.carried or {}, _Carried), budget)
         progress.carry = work.carried
-        window = _Window()
-        for page in published_products(ids_of(app, run, batch, PRODUCTS, budget), app.lookups, budget):
-            for product_id, read in page.items():
-                window.admit(product_id, read, work.choices, app.now())
-                if window.bytes_held >= WINDOW_BYTES:
-                    yield work.done(window, progress)
-                    window = _Window()
-        window.cursor = max(batch.ids) if batch.ids else batch.last
-        yield work.done(window, progress)
+        window = ProductWindow()
+        try:
+            for page in published_products(ids_of(app, run, batch, PRODUCTS, budget), app.lookups, budget):
+                for product_id, read in page.items():
+                    window.admit(product_id, read, work.choices, app.now())
+                    if window.bytes_held >= WINDOW_BYTES or window.rows >= work.rows_most:
+                        yield work.done(window, product_id, progress)
+                        window = ProductWindow()
+            yield work.done(window, max(batch.ids) if batch.ids else batch.last, progress)
+        except Interrupted as interrupted:
+            if interrupted.cause is Interrupted.Cause.DEADLINE:
+                work.takes_less_than(window)
+            raise
 
 
 class _Work:
     """A batch on its way, a window at a time."""
 
-    def __init__(self, app: ImportApp, run: Run, deleted: set[str], budget: Budget) -> None:
+    def __init__(self, app: ImportApp, run: Run, carried: _Carried, budget: Budget) -> None:
         self.choices = app.chooser.choices(ProductSource, budget)
         self._app = app
         self._run = run
         self._budget = budget
-        self._links = CategoryLinks(app)
-        self._deleted = deleted
+        self._links = CategoryLinks(app, carried.created)
+        self._deleted = dict(carried.deleted)
+        self._fewer_rows = carried.rows
 
-    def carried(self) -> dict[str, list[str]] | None:
+    @property
+    def rows_most(self) -> int:
+        """How many rows a window may have; the product that reaches this is its last."""
+        usual = self._app.catalog.rows_at_once
+        return min(usual, self._fewer_rows or usual)
+
+    def takes_less_than(self, window: ProductWindow) -> None:
+        """The time was not enough for the window: the next attempt begins with a smaller one."""
+        if window.rows:
+            self._fewer_rows = max(1, min(self.rows_most, window.rows) // STEP_SMALLER)
+
+    def carried(self) -> dict[str, Any] | None:
         """What the next attempt is to know, should this one end here."""
-        return {_DELETED: sorted(self._deleted)[:MOST_CARRIED]} if self._deleted else None
+        deleted = dict(sorted(self._deleted.items())[:MOST_CARRIED])
+        return msgspec.to_builtins(_Carried(deleted, sorted(self._links.created), self._fewer_rows)) or None
 
-    def done(self, window: _Window, progress: Progress) -> Step:
+    def done(self, window: ProductWindow, cursor: str, progress: Progress) -> Step:
         """Write a window, or show it, and say what became of it."""
-        existing = existing_products(window.absent, self._app.lookups, self._budget)
-        absent = Absent(frozenset(existing), frozenset(window.absent) - existing)
+        tally = Tally()
         if self._run.options.dry_run:
-            _show(window)
-            _skip(absent, frozenset(), window.tally)
+            absent = window.absent
+            window.gone = absent - standings(self._app.commercetools, PRODUCTS, absent, budget=self._budget).keys()
+            _count(window, {**dict.fromkeys(window.mapped, Sent()), **window.unreadable}, tally)
+            _show(window, tally)
         else:
             progress.carry = self.carried
-            self._write(window, absent)
-        return Step(window.cursor, window.tally.result())
+            self._write(window, tally)
+        if self._fewer_rows:
+            self._fewer_rows *= STEP_SMALLER
+        return Step(cursor, tally.result())
 
-    def _write(self, window: _Window, absent: Absent) -> None:
-        written = write_products(self._app, window.mapped, absent, self._links, self._deleted, self._budget)
-        _count(written, window)
-        _skip(absent, written.outcomes.keys(), window.tally)
-        window.mapped = []
-        done = set(written.outcomes)
-        while owners := sorted({*owners_of(self._deleted, self._app.commercetools, self._budget)} - done):
-            done |= set(owners)
-            self._write_owners(owners, window.tally)
-        self._deleted.clear()
-        window.tally.jobs(self._links.job_ids)
+    def _write(self, window: ProductWindow, tally: Tally) -> None:
+        rounds = ProductRounds(self._app, window, self.choices, self._links, self._deleted, self._budget)
+        rounds.run()
+        self._links.settle(self.choices.locale, self._budget)
+        _count(window, rounds.outcomes, tally)
+        tally.in_catalog(sorted(rounds.in_catalog))
+        tally.jobs([*rounds.job_ids, *self._links.job_ids])
         self._links.job_ids = []
 
-    def _write_owners(self, owners: list[str], tally: Tally) -> None:
-        """Write products that have a SKU which was deleted from another one; they are counted where they are planned."""
-        for page in published_products(owners, self._app.lookups, self._budget):
-            sources = [read.source for read in page.values() if isinstance(read, ReadProduct)]
-            mapped = [product_of(source, self.choices, self._app.now()) for source in sources]
-            written = write_products(self._app, mapped, Absent(), self._links, self._deleted, self._budget)
-            tally.jobs(written.job_ids)
-            tally.in_catalog(sorted(written.in_catalog))
-            for product_id, outcome in written.outcomes.items():
-                if isinstance(outcome, Failed):
-                    _log.warning(
-                        "a product that has taken over a SKU could not be written",
-                        run_id=self._run.run_id,
-                        resource_id=product_id,
-                        reason=outcome.reason,
-                    )
 
-
-def _carried(batch: Batch) -> set[str]:
-    return set(msgspec.convert((batch.carried or {}).get(_DELETED, []), list[str]))
-
-
-def _count(written: Written, window: _Window) -> None:
-    window.tally.jobs(written.job_ids)
-    window.tally.in_catalog(sorted(written.in_catalog))
-    for product_id, outcome in written.outcomes.items():
-        if isinstance(outcome, Failed):
-            window.tally.failed(product_id, outcome.reason, outcome.pointer)
+def _count(window: ProductWindow, outcomes: Mapping[str, RowOutcome], tally: Tally) -> None:
+    """Each product of the window's own once; without an outcome are those that are neither published nor in Klaviyo."""
+    for product_id in window.ids:
+        outcome = outcomes.get(product_id)
+        if outcome is None:
+            tally.skipped(SkipReason.GONE if product_id in window.gone else SkipReason.NOT_PUBLISHED)
+        elif isinstance(outcome, Failed):
+            tally.failed(product_id, outcome.reason, outcome.pointer)
         else:
-            window.sent(product_id, outcome.adjustments)
+            tally.sent()
+            for adjustment in {*window.adjusted.get(product_id, ()), *outcome.adjustments}:
+                tally.adjusted(adjustment)
 
 
-def _skip(absent: Absent, handled: Collection[str], tally: Tally) -> None:
-    """Count what is neither published nor in Klaviyo."""
-    tally.skipped(SkipReason.NOT_PUBLISHED, len(absent.unpublished - set(handled)))
-    tally.skipped(SkipReason.GONE, len(absent.gone - set(handled)))
-
-
-def _show(window: _Window) -> None:
+def _show(window: ProductWindow, tally: Tally) -> None:
     """The request that creates each item, and the one for its first variant, of the first few products."""
-    for number, product in enumerate(window.mapped):
-        window.sent(product.item.external_id)
-        if number < EXAMPLES:
-            for row in (encode_new_item(product.item), *map(encode_new_variant, product.variants[:1])):
-                window.tally.example(as_document(row))
+    for product in list(window.mapped.values())[:EXAMPLES]:
+        for row in (encode_new_item(product.item), *map(encode_new_variant, product.variants[:1])):
+            tally.example(as_document(row))

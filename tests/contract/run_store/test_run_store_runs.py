@@ -94,6 +94,33 @@ def test_runs_come_newest_first_by_kind_and_up_to_a_limit(store: RunStore) -> No
     assert store.runs(Kind.PRODUCTS) == []
 
 
+def test_the_current_run_of_a_kind_is_that_of_the_highest_fence(store: RunStore) -> None:
+    """Whatever its age and state, and whatever fences were given to no run; of a kind without runs there is none."""
+    assert store.current(Kind.CUSTOMERS) is None
+    for name, kind, fence, age_s in (
+        ("a", Kind.CUSTOMERS, 2, 30),
+        ("b", Kind.CUSTOMERS, 10, 20),
+        ("c", Kind.CUSTOMERS, 9, 0),
+        ("d", Kind.ALL, 11, 0),
+    ):
+        store.create(a_run(name, kind=kind, fence=fence, started_at=NOW - timedelta(seconds=age_s)), [])
+        store.next_fence(kind)
+    store.save(a_run("b", fence=10, started_at=NOW - timedelta(seconds=20), status=RunStatus.ABANDONED))
+    found = [store.current(kind) for kind in (Kind.CUSTOMERS, Kind.ALL, Kind.ORDERS)]
+    assert [run and run.run_id for run in found] == ["b", "d", None]
+    assert found[0] == store.run("b")
+
+
+def test_a_run_that_is_saved_with_a_higher_fence_is_the_current_one(store: RunStore) -> None:
+    """As a resume does; the list of runs stays in the order of their starts."""
+    older = a_run("older", fence=1, started_at=NOW - timedelta(hours=1))
+    for run in (older, a_run("newer", fence=2)):
+        store.create(run, [])
+    saved = store.save(msgspec.structs.replace(older, fence=3))
+    assert store.current(Kind.CUSTOMERS) == saved
+    assert [run.run_id for run in store.runs(Kind.CUSTOMERS)] == ["newer", "older"]
+
+
 def test_a_saved_run_has_the_next_revision(store: RunStore) -> None:
     """What `save` returns is what is stored, and is the condition of the next save."""
     store.create(a_run(), [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +39,14 @@ def link(kind: Kind, status: RunStatus, total: int, result: BatchResult, *, sett
     """The status document of a link."""
     summary = Summary(planned=2, done=1, planned_items=total, settled_items=settled, recent_items=settled, result=result)
     return status_of(run(kind, status, total=total), summary, [], NOW, 60.0)
+
+
+def shown_link(kind: Kind, number: int) -> dict[str, Any]:
+    """The status document of a link with so many problems and examples; each says which kind's it is."""
+    items = [FailedItem(id=str(n), reason="invalid", pointer=kind.value) for n in range(number)]
+    examples: list[dict[str, Any]] = [{"kind": kind.value, "n": n} for n in range(number)]
+    result = BatchResult(seen=number, failed={"invalid": number}, failed_items=items, examples=examples[:EXAMPLES])
+    return link(kind, RunStatus.COMPLETED_WITH_ERRORS, number, result)
 
 
 def shown(
@@ -106,14 +115,17 @@ def test_what_has_not_begun_is_pending_and_has_no_id() -> None:
 
 def test_problems_and_examples_are_as_many_as_of_a_run() -> None:
     """The rest is shown with each link."""
-    items = [FailedItem(id=str(number), reason="invalid") for number in range(40)]
-    result = BatchResult(seen=40, failed={"invalid": 40}, failed_items=items, examples=[{"n": n} for n in range(15)])
-    status = shown(
-        run(Kind.ALL),
-        categories=link(Kind.CATEGORIES, RunStatus.COMPLETED_WITH_ERRORS, 40, result),
-        products=link(Kind.PRODUCTS, RunStatus.RUNNING, 40, result),
-    )
+    status = shown(run(Kind.ALL), **{kind.value: shown_link(kind, 40) for kind in LINKS[:2]})
     assert (len(status["problems"]), len(status["examples"])) == (SHOWN_PROBLEMS, EXAMPLES)
+
+
+def test_every_kind_is_among_the_examples_and_the_problems() -> None:
+    """Also when the first alone has as many as are shown; a kind that has fewer leaves its room to the others."""
+    counts = {Kind.CATEGORIES: 60, Kind.PRODUCTS: 60, Kind.CUSTOMERS: 2, Kind.ORDERS: 60}
+    status = shown(run(Kind.ALL), **{kind.value: shown_link(kind, counts[kind]) for kind in LINKS})
+    assert Counter(example["kind"] for example in status["examples"]) == dict(zip(LINKS, (6, 6, 2, 6), strict=True))
+    assert Counter(problem["pointer"] for problem in status["problems"]) == dict(zip(LINKS, (16, 16, 2, 16), strict=True))
+    assert [problem["id"] for problem in status["problems"] if problem["pointer"] == "orders"] == [str(n) for n in range(16)]
 
 
 def test_a_halted_chain_says_why_and_what_it_was_asked_to_do() -> None:

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from shared.bulk.masking import MASK, masked_event
+from shared.bulk.masking import MASK, masked_event, masked_profile
 from shared.klaviyo.events import Event
 from shared.klaviyo.profiles import ProfileAttributes, ProfileLocation
 
@@ -41,11 +41,14 @@ def event(properties: dict[str, Any], metric: str = "Placed Order") -> Event:
 
 
 def test_an_order_shows_what_happened_and_its_products() -> None:
-    """Metric, id, time, value and the facts of its items; nothing of its buyer but which attributes there are."""
+    """Metric, id, time, value and the facts of its items; of its buyer the customer's id, and which attributes there are."""
     properties = {"OrderId": "order-1", "Categories": ["Women"], "Brands": ["Muster"], "Items": [ITEM], "DiscountCode": "ANNA-10"}
     assert masked_event(event(properties)) == {
         "metric": "Placed Order",
-        "profile": dict.fromkeys(("external_id", "email", "phone_number", "first_name", "location"), MASK),
+        "profile": {
+            "external_id": "customer-1",
+            **dict.fromkeys(("email", "phone_number", "first_name", "location"), MASK),
+        },
         "unique_id": "order-1",
         "time": "2026-03-01T09:30:00.000Z",
         "value": 13.0,
@@ -58,6 +61,12 @@ def test_an_order_shows_what_happened_and_its_products() -> None:
             "DiscountCode": MASK,
         },
     }
+
+
+def test_a_customers_id_is_shown_with_the_profile_as_with_the_events() -> None:
+    """It is an identifier of commercetools, and tells nobody who the customer is; the e-mail does."""
+    profiles = (masked_profile(PROFILE), masked_event(event({}))["profile"])
+    assert [(shown["external_id"], shown["email"]) for shown in profiles] == [("customer-1", MASK)] * 2
 
 
 def test_what_is_not_known_to_be_harmless_is_masked_whole() -> None:

@@ -15,6 +15,7 @@ from shared.bulk.plan import (
     BATCH_SIZES,
     LEAST_SIZES,
     MOST_RANGES,
+    Failures,
     FeedPage,
     fed,
     has_begun,
@@ -208,15 +209,38 @@ def old(number: int, status: BatchStatus, *, failed_ids: list[str] | None = None
 
 def test_of_a_done_batch_the_failed_items_are_retried() -> None:
     """They are listed; nothing of the old batch's attempts is taken along."""
-    _, batches = retried(IdRange(index=0, planned=2), RUN, [old(1, BatchStatus.DONE, failed_ids=["b", "e"])], ended=False)
-    assert batches == [Batch(run_id=RUN, range_index=0, number=3, size=2, ids=["b", "e"])]
+    page = [old(1, BatchStatus.DONE, failed_ids=["e", "b"])]
+    _, batches = retried(IdRange(index=0, planned=2), RUN, page, 10, ended=False)
+    assert batches == [Batch(run_id=RUN, range_index=0, number=3, size=2, first="b", last="e", ids=["b", "e"])]
 
 
-@pytest.mark.parametrize("ids", [None, ["a", "k"]], ids=["bounds", "list"])
+def test_the_failed_items_of_several_batches_are_retried_together_each_once() -> None:
+    """What failed in the scan and in the sweep is in one batch alone, and batches are as full as they may be."""
+    page = [
+        old(1, BatchStatus.DONE, failed_ids=["e", "b"]),
+        old(2, BatchStatus.DONE, failed_ids=["c"]),
+        old(3, BatchStatus.FAILED, ids=["b", "z"]),
+        old(4, BatchStatus.DONE, failed_ids=["z", "a"]),
+    ]
+    after, batches = retried(IdRange(index=0), RUN, page, 3, ended=False)
+    assert [(batch.number, batch.ids, batch.size) for batch in batches] == [(1, ["a", "b", "c"], 3), (2, ["e", "z"], 2)]
+    assert after == IdRange(index=0, cursor="001-000004", planned=2)
+
+
+def test_what_is_retried_in_full_or_in_another_step_is_not_listed_as_well() -> None:
+    """Two workers would do the same item at once."""
+    page = [old(1, BatchStatus.FAILED), old(2, BatchStatus.DONE, failed_ids=["a", "b", "k", "l", "m", "o", "p"])]
+    elsewhere = Failures(frozenset({"m", "x"}), frozenset({("n", "o")}))
+    _, batches = retried(IdRange(index=0), RUN, page, 10, ended=False, elsewhere=elsewhere)
+    assert [(batch.first, batch.last, batch.ids) for batch in batches] == [("a", "k", None), ("l", "p", ["l", "p"])]
+    assert [batch.number for batch in batches] == [1, 2]
+
+
+@pytest.mark.parametrize("ids", [None, [*"abcdefghik"]], ids=["bounds", "list"])
 @pytest.mark.parametrize("failed_ids", [[], ["b"]], ids=["nothing known", "one known to have failed"])
 def test_a_batch_that_failed_as_a_whole_is_retried_in_full(ids: list[str] | None, failed_ids: list[str]) -> None:
     """Which of its items were sent is not known, and to send them again does no harm."""
-    _, batches = retried(IdRange(index=0), RUN, [old(1, BatchStatus.FAILED, failed_ids=failed_ids, ids=ids)], ended=False)
+    _, batches = retried(IdRange(index=0), RUN, [old(1, BatchStatus.FAILED, failed_ids=failed_ids, ids=ids)], 10, ended=False)
     assert batches == [Batch(run_id=RUN, range_index=0, number=1, size=10, first="a", last="k", ids=ids)]
 
 
@@ -224,19 +248,19 @@ def test_a_batch_without_failures_is_passed_over() -> None:
     """Numbers have no gap; the cursor names the last batch looked at, so that the next slice goes on after it."""
     page = [
         old(1, BatchStatus.DONE),
-        old(2, BatchStatus.DONE, failed_ids=["b"]),
+        old(2, BatchStatus.DONE, failed_ids=["z"]),
         old(3, BatchStatus.DONE),
         old(4, BatchStatus.FAILED),
         old(5, BatchStatus.DONE),
     ]
-    after, batches = retried(IdRange(index=0), RUN, page, ended=False)
+    after, batches = retried(IdRange(index=0), RUN, page, 10, ended=False)
     assert [batch.number for batch in batches] == [1, 2]
     assert after == IdRange(index=0, cursor="001-000005", planned=2)
 
 
 def test_a_page_without_batches_ends_the_retry() -> None:
     """The cursor stays."""
-    after, batches = retried(IdRange(index=0, cursor="001-000005", planned=2), RUN, [], ended=True)
+    after, batches = retried(IdRange(index=0, cursor="001-000005", planned=2), RUN, [], 10, ended=True)
     assert batches == []
     assert after == IdRange(index=0, cursor="001-000005", planned=2, published=2, done=True)
 
@@ -313,7 +337,7 @@ def test_a_retried_deletion_tells_variants_from_items() -> None:
         for index, name in ((1, "item"), (2, "sku"))
     )
     for part, expected in ((items, ["item"]), (variants, ["sku"])):
-        after, batches = retried(part, RUN, [old_items, old_variants], ended=True, of_variants=frozenset({2}))
+        after, batches = retried(part, RUN, [old_items, old_variants], 10, ended=True, of_variants=frozenset({2}))
         assert [batch.ids for batch in batches] == [expected]
         assert after.cursor == "002-000001"
     assert ranges_of(Kind.CATEGORIES, options, None, SINCE) == [IdRange(index=0)]

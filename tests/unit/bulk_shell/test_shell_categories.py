@@ -86,6 +86,18 @@ def test_a_breadcrumb_below_that_klaviyo_refuses_fails_the_category_that_was_ren
     assert result.sent_ids == [parent["id"]]
 
 
+def test_a_category_below_of_another_form_than_documented_is_left_out(catalog: Catalog) -> None:
+    """It is none of the batch's, which is sent."""
+    catalog.categories()
+    rows = catalog.rows("categories")
+    parent, below = next((row, other) for row in rows for other in rows if _is_below(other, row) and not row["ancestors"])
+    catalog.change("categories", below["id"], name="not localized")
+    catalog.change("categories", parent["id"], name={"en": "Renamed"})
+    result = catalog.categories([parent["id"]])
+    assert (result.sent, result.failed) == (1, {})
+    assert catalog.stored("category")[parent["id"]]["attributes"]["name"] == "Renamed"
+
+
 def test_a_dry_run_shows_what_it_would_create_and_sends_nothing(catalog: Catalog) -> None:
     """The first twenty; an id that is gone is skipped."""
     ids = [row["id"] for row in catalog.rows("categories")]

@@ -13,7 +13,7 @@ from shell_world import CUSTOMERS, PRODUCTS, SAME_EMAIL, Thread, World, soon, wi
 
 from shared.bulk import chain, commands, control
 from shared.bulk.control import Locked, NothingRuns, NotPossible
-from shared.bulk.finish import finish_check, keep_lease
+from shared.bulk.finish import finish_check, keep_lease, stop_run
 from shared.bulk.http.api import answer
 from shared.bulk.ports import Topic
 from shared.bulk.records import LINKS, Kind, Run, RunOptions, RunStatus, child_id
@@ -463,6 +463,74 @@ def test_a_start_beside_a_stopped_chain_leaves_it_resumable(world: World) -> Non
     commands.resume(world.app, parent.run_id, soon())
     world.plan()
     assert world.status(parent.run_id) is RunStatus.COMPLETED
+
+
+def test_a_resumed_chain_is_the_one_that_counts_whatever_was_started_since(world: World) -> None:
+    """It excludes other chains, and is what a stop stops."""
+    older = start(world)
+    commands.stop(world.app, Kind.ALL)
+    newer = start(world)
+    run_until(world, newer, PRODUCTS_LINK)
+    commands.stop(world.app, Kind.ALL)
+    commands.resume(world.app, older.run_id, soon())
+    with pytest.raises(Locked) as locked:
+        commands.resume(world.app, newer.run_id, soon())
+    assert locked.value.run_id == older.run_id
+    with pytest.raises(Locked):
+        start(world)
+    assert status(world, "/sync/all/status")["runId"] == older.run_id
+    assert commands.stop(world.app, Kind.ALL).run_id == older.run_id
+    assert (world.status(older.run_id), world.status(newer.run_id)) == (RunStatus.STOPPED, RunStatus.STOPPED)
+
+
+@pytest.mark.parametrize("resumes", [False, True], ids=["start", "resume"])
+def test_an_interrupted_chain_is_abandoned_also_when_it_is_not_the_newest(world: World, resumes: bool) -> None:
+    """By the next start, and by the resume of another."""
+    older = start(world)
+    commands.stop(world.app, Kind.ALL)
+    newer = start(world)
+    run_until(world, newer, PRODUCTS_LINK)
+    commands.stop(world.app, Kind.ALL)
+    commands.resume(world.app, older.run_id, soon())
+    world.clock.forward(LEASE_S + 1)
+    new = commands.resume(world.app, newer.run_id, soon()) if resumes else start(world)
+    assert (world.status(older.run_id), links(world, older)[0]) == (RunStatus.ABANDONED, RunStatus.ABANDONED)
+    world.plan()
+    assert world.status(new.run_id) is RunStatus.COMPLETED
+
+
+def test_a_link_that_was_begun_by_another_delivery_keeps_its_lock(world: World) -> None:
+    """Who comes second takes nothing from it."""
+    parent = start(world)
+    begun = link(world, parent, CATEGORIES)
+    assert begun is not None
+    again = control.begin(world.app, CATEGORIES, begun.run_id, NOTHING, soon(), parent=parent)
+    assert (again, lock_owners(world)[0]) == (begun, begun.run_id)
+
+
+@pytest.mark.parametrize("of_link", [False, True], ids=["the chain", "its link"])
+def test_a_resume_finds_a_link_at_its_end_whose_chain_was_not_told(world: World, of_link: bool) -> None:
+    """The process died in between: there is something to resume."""
+    parent = start(world)
+    link_id = child_id(parent.run_id, CATEGORIES)
+    stop_run(world.app, link_id, halt_reason="credentials")
+    assert (world.status(parent.run_id), world.status(link_id)) == (RunStatus.ACCEPTED, RunStatus.HALTED)
+    resumed = commands.resume(world.app, link_id if of_link else parent.run_id, soon())
+    assert (resumed.run_id, resumed.status) == (parent.run_id, RunStatus.RUNNING)
+    world.plan()
+    assert world.status(parent.run_id) is RunStatus.COMPLETED
+
+
+def test_a_resume_ends_a_chain_whose_last_worker_died_while_its_link_was_halting(world: World) -> None:
+    """Nobody has looked at the link since the worker's lease has run out."""
+    parent = start(world, RunOptions())
+    world.plan()
+    link_id = child_id(parent.run_id, CATEGORIES)
+    now, batch = world.clock(), world.batches(link_id)[0]
+    world.store.take(link_id, world.run(link_id).fence, batch.batch_id, "dead", now, now + timedelta(seconds=30))
+    stop_run(world.app, link_id, halt_reason="credentials")
+    world.clock.forward(31)
+    assert commands.resume(world.app, parent.run_id, soon()).status is RunStatus.RUNNING
 
 
 def test_a_chain_that_goes_on_or_has_ended_cannot_be_resumed(world: World) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import msgspec
 import pytest
 from shell_world import CUSTOMERS, RANGES, SAME_EMAIL, Thread, World, soon, with_queue
 
+from shared.budget import Budget
 from shared.bulk import control
 from shared.bulk.control import Locked, NoSuchRun, NothingRuns, NotPossible
+from shared.bulk.http.api import answer
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.ports import Topic
-from shared.bulk.records import BatchStatus, Kind, RunOptions, RunStatus
+from shared.bulk.records import Batch, BatchResult, BatchStatus, Feed, IdRange, Kind, Run, RunOptions, RunStatus
 from shared.bulk.run import shown_status
 from shared.bulk.work import MOST_ATTEMPTS, give_up_batch, work_batch
-from shared.commercetools.lock import Held
-from shared.errors import HostDown, TransientError
+from shared.commercetools.lock import Held, ImportLock, Taken
+from shared.errors import HostDown, StaleWrite, TransientError
+from shared.http import ApiRequest
 
 
 def _one_failed(world: World) -> tuple[str, list[str]]:
@@ -246,7 +253,7 @@ def test_the_failures_of_many_batches_are_retried_all(world: World) -> None:
     """More settled batches than are looked at in one step."""
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
     before = world.store.ranges(run.run_id)[0]
-    ids, batches = world.ids(60), world.batches(run.run_id)
+    ids, batches = world.ids(60), world.batches(run.run_id)  # the first three are in two batches each
     after = type(before)(index=0, cursor="61", planned=61, published=61, done=True)
     more = [type(batches[0])(run_id=run.run_id, range_index=0, number=n + 2, size=1, ids=[ids[n]]) for n in range(60)]
     world.store.record(run.run_id, run.fence, before, after, more)
@@ -258,7 +265,10 @@ def test_the_failures_of_many_batches_are_retried_all(world: World) -> None:
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
     again = world.retry(run.run_id)
     world.plan()
-    assert [batch.ids for batch in world.batches(again.run_id)] == [batches[0].ids, *([customer] for customer in ids)]
+    retried = [batch.ids or [] for batch in world.batches(again.run_id)]
+    assert sorted(item for ids in retried for item in ids) == ids
+    assert retried == [sorted(listed) for listed in retried]
+    assert len(retried) == 4
 
 
 def test_a_run_that_can_be_resumed_is_not_retried(world: World) -> None:
@@ -318,3 +328,176 @@ def test_commercetools_being_away_at_the_end_does_not_keep_a_run_from_ending(wor
     assert lock.run_id == run.run_id
     assert world.start().status is RunStatus.ACCEPTED
     assert [found.status for found in world.store.runs(Kind.CUSTOMERS)] == [RunStatus.ACCEPTED, RunStatus.STOPPED]
+
+
+DRY = RunOptions(created_after="2100-01-01T00:00:00Z", dry_run=True)
+"""Matches nothing and sweeps nothing."""
+
+
+def resumed_beside_a_newer(world: World) -> tuple[Run, Run]:
+    """A run that goes on although one that was started after it has ended; and that one."""
+    older, _ = world.planned()
+    world.stop()
+    newer = world.start(DRY)
+    world.plan()
+    assert world.status(newer.run_id) is RunStatus.COMPLETED
+    return world.resume(older.run_id), newer
+
+
+def test_a_resumed_run_is_the_one_that_counts_whatever_was_started_since(world: World) -> None:
+    """It excludes others, is shown, and is what a stop stops."""
+    older, newer = resumed_beside_a_newer(world)
+    with pytest.raises(Locked) as locked:
+        world.start()
+    assert locked.value.run_id == older.run_id
+    with pytest.raises(NotPossible):
+        world.resume(newer.run_id)
+    for path in ("/sync/customers/status", "/sync/status"):
+        shown = json.loads(answer(world.app, ApiRequest("GET", path, {"host": "localhost"})).body)
+        assert (shown.get("kinds", {}).get("customers") or shown)["runId"] == older.run_id
+    listed = json.loads(answer(world.app, ApiRequest("GET", "/runs", {"host": "localhost"})).body)["runs"]
+    assert [run["runId"] for run in listed] == [newer.run_id, older.run_id], "newest first"
+    assert world.stop().run_id == older.run_id
+    assert world.status(older.run_id) is RunStatus.STOPPED
+    with pytest.raises(NothingRuns):
+        world.stop()
+
+
+def test_a_resumed_run_keeps_another_from_being_resumed(world: World) -> None:
+    """Two of a kind never go on at once."""
+    first, _ = world.planned()
+    world.stop()
+    second, _ = world.planned()
+    world.stop()
+    world.resume(first.run_id)
+    with pytest.raises(Locked) as locked:
+        world.resume(second.run_id)
+    assert locked.value.run_id == first.run_id
+
+
+def test_a_start_abandons_an_interrupted_run_also_when_it_is_not_the_newest(world: World) -> None:
+    """And takes the lock from it, whose lease has not run out by commercetools' clock."""
+    older, _ = resumed_beside_a_newer(world)
+    world.clock.forward(121)
+    started = world.start()
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert (world.status(older.run_id), lock.run_id) == (RunStatus.ABANDONED, started.run_id)
+
+
+def test_resuming_a_run_abandons_another_that_was_interrupted(world: World) -> None:
+    """As a start does: what that one left in the queue would do its work beside it."""
+    stopped, _ = world.planned(RunOptions(ids=world.ids(3)))
+    world.stop()
+    dead = world.start()
+    old = world.take(Topic.PLAN)
+    world.clock.forward(121)
+    world.resume(stopped.run_id)
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert (world.status(dead.run_id), lock.run_id) == (RunStatus.ABANDONED, stopped.run_id)
+    assert [world.push(delivery) for delivery in old] == [204] * len(old)
+    assert world.batches(dead.run_id) == []
+    world.work()
+    assert world.status(stopped.run_id) is RunStatus.COMPLETED
+
+
+@pytest.mark.parametrize("resumes", [False, True], ids=["start", "resume"])
+def test_who_was_overtaken_between_fence_and_lock_does_not_begin(world: World, resumes: bool) -> None:
+    """A whole run fits in between; under the lower fence ours would be under way without being the current one."""
+    stopped = world.start()
+    world.stop()
+    overtaken = replace(world.app, lock=_LockAfter(world))
+    with pytest.raises(NotPossible if resumes else StaleWrite):
+        control.resume(overtaken, stopped.run_id, soon()) if resumes else control.start(overtaken, Kind.CUSTOMERS, DRY, soon())
+    assert world.status(stopped.run_id) is RunStatus.STOPPED
+    assert len(world.store.runs()) == 2
+    assert world.lock() is None
+
+
+class _LockAfter(ImportLock):
+    """The import lock, which one gets only after another run has come and gone."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.app.commercetools)
+        self._world = world
+
+    def take(self, kind: str, owner: str, lease_s: float, budget: Budget, *, instead_of: str | None = None) -> Taken | Held:
+        """As `ImportLock.take`, later."""
+        self._world.start(DRY)
+        self._world.stop()
+        return super().take(kind, owner, lease_s, budget, instead_of=instead_of)
+
+
+def test_a_resume_that_comes_too_late_leaves_the_lock_to_the_one_that_won(world: World) -> None:
+    """It has seen the run as it was stopped, and finds it going on under another fence."""
+    run, _ = world.planned()
+    stopped = world.stop()
+    world.resume(run.run_id)
+    with pytest.raises(Locked):
+        control.take_up(world.app, stopped, soon())
+    lock = world.lock()
+    assert isinstance(lock, Held)
+    assert (lock.run_id, world.status(run.run_id)) == (run.run_id, RunStatus.RUNNING)
+
+
+def test_a_resume_has_the_closing_ranges_planned_once(world: World) -> None:
+    """One message for each."""
+    run, _ = world.planned()
+    for delivery in world.take(Topic.WORK):
+        world.queue.ack(delivery)
+    now = world.clock()
+    for batch in world.batches(run.run_id):
+        taken = world.store.take(run.run_id, run.fence, batch.batch_id, "a", now, now)
+        assert isinstance(taken, Batch)
+        world.store.settle(taken, "a", BatchStatus.DONE, BatchResult(seen=batch.size, sent=batch.size), now)
+    world.stop()
+    resumed = world.resume(run.run_id)
+    assert world.messages(Topic.PLAN) == [PlanMessage(run.run_id, resumed.fence, RANGES)]
+
+
+def test_an_interrupted_run_that_is_resumed_leaves_no_message_of_its_old_fence(world: World) -> None:
+    """Whoever only asks for its state begins nothing."""
+    run, _ = world.planned()
+    now = world.clock()
+    for batch in world.batches(run.run_id):
+        taken = world.store.take(run.run_id, run.fence, batch.batch_id, "a", now, now)
+        assert isinstance(taken, Batch)
+        world.store.settle(taken, "a", BatchStatus.DONE, BatchResult(seen=batch.size, sent=batch.size), now)
+    world.clock.forward(121)
+    resumed = world.resume(run.run_id)
+    assert world.messages(Topic.PLAN) == [PlanMessage(run.run_id, resumed.fence, RANGES)]
+
+
+def test_what_failed_in_scan_and_sweep_is_retried_once(world: World) -> None:
+    """Also when more batches lie between than are looked at in one step, and when the scan's batch failed as a whole."""
+    ids = world.ids(60)
+    run = world.start(RunOptions(ids=ids[:1]))
+    world.store.record(run.run_id, run.fence, IdRange(index=0), IdRange(index=0, done=True), [])
+    world.stop()
+    scan = [a_batch(number, 0, [item]) for number, item in enumerate(ids[:50], start=1)]
+    whole = Batch(run_id="old", range_index=0, number=51, size=5, first=ids[50], last=ids[54])
+    sweep = [a_batch(1, 1, [ids[3], ids[30], ids[52]]), a_batch(2, 1, [ids[3], ids[59]])]
+    old = msgspec.structs.replace(run, run_id="old", status=RunStatus.RUNNING, options=RunOptions())
+    ranges = [IdRange(index=0), IdRange(index=1, feed=Feed.CHANGED, closing=True)]
+    world.store.create(old, ranges)
+    for part, batches in zip(ranges, ([*scan, whole], sweep), strict=True):
+        world.store.record("old", old.fence, part, msgspec.structs.replace(part, planned=len(batches), done=True), batches)
+    now = world.clock()
+    for batch in (*scan, whole, *sweep):
+        taken = world.store.take("old", old.fence, batch.batch_id, "a", now, now)
+        assert isinstance(taken, Batch)
+        result = BatchResult(seen=batch.size, failed={"invalid": batch.size}, failed_ids=batch.ids or [])
+        world.store.settle(taken, "a", BatchStatus.DONE if batch.ids else BatchStatus.FAILED, result, now)
+
+    again = world.retry("old")
+    world.plan()
+    made = world.batches(again.run_id)
+    assert sorted(item for batch in made for item in batch.ids or []) == [*ids[:50], ids[59]]
+    assert [(batch.first, batch.last) for batch in made if batch.ids is None] == [(ids[50], ids[54])]
+    assert len(made) == 4
+
+
+def a_batch(number: int, range_index: int, ids: list[str]) -> Batch:
+    """A batch over listed ids of the run `old`."""
+    return Batch(run_id="old", range_index=range_index, number=number, size=len(ids), ids=ids)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from catalog_world import Catalog
 from shell_world import World, open_world, with_queue
@@ -19,6 +22,9 @@ from shared.bulk.ports import Topic
 from shared.bulk.records import Feed, Kind, Run, RunOptions, RunStatus
 from shared.errors import TransientError
 from shared.klaviyo.catalog import compound_id
+from shared.klaviyo.catalog_imports import CatalogImporter
+from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.limiter import Limiter
 
 EVERYTHING = RunOptions(delete_all=True)
 OWN = RunOptions(delete_all=True, only_own=True)
@@ -78,6 +84,47 @@ def test_everything_is_deleted_variants_with_their_items(products: Catalog) -> N
     assert (result.seen, result.sent, world.summary(run.run_id).cursor) == (count, count, None)
     assert all(part.done for part in world.store.ranges(run.run_id))
     assert world.lock() is None
+
+
+@pytest.mark.parametrize("orphaned", [False, True], ids=["under its item", "by itself"])
+def test_what_has_the_separator_of_klaviyos_ids_in_its_own_is_deleted_too(products: Catalog, orphaned: bool) -> None:
+    """Items and variants of another product may be called so; the whole id names them."""
+    shelf, board = _foreign_item(), _foreign_item()
+    shelf["data"]["attributes"]["external_id"] = "other--shelf"
+    attributes = {**board["data"]["attributes"], "external_id": "other--board", "sku": "board", "price": 1}
+    item = {"data": {"type": "catalog-item", "id": compound_id("other--shelf")}}
+    products.send("POST", "catalog-items", shelf)
+    variant = {"type": "catalog-variant", "attributes": {**attributes, "inventory_quantity": 1}, "relationships": {"item": item}}
+    products.send("POST", "catalog-variants", {"data": variant})
+    if orphaned:
+        products.klaviyo_is(item_delete="item_only")
+        products.send("DELETE", f"catalog-items/{compound_id('other--shelf')}")
+    world = products.world
+    http = httpx.Client(base_url=world.servers.klaviyo.url, transport=_OtherIds(verify=False))
+    with closing(KlaviyoClient(http, world.app.settings.klaviyo.auth_key.reveal(), Limiter())) as klaviyo:
+        app = replace(world.app, klaviyo=klaviyo, catalog=CatalogImporter(klaviyo, slots=world.app.slots))
+        world = replace(world, app=app)
+        run = world.start(EVERYTHING)
+        world.plan()
+        world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+    assert (products.stored("item"), products.stored("variant")) == ({}, {})
+
+
+class _OtherIds(httpx.HTTPTransport):
+    """To Klaviyo, which knows ids `other:::...`; the simulator takes none, so there they are `other--...`."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """As the transport does."""
+        path = request.url.raw_path.replace(b"other%3A%3A%3A", b"other--").replace(b"other:::", b"other--")
+        content = request.read().replace(b"other:::", b"other--")
+        headers = [(name, value) for name, value in request.headers.items() if name != "content-length"]
+        answer = super().handle_request(
+            httpx.Request(request.method, request.url.copy_with(raw_path=path), headers=headers, content=content)
+        )
+        shown = answer.read().replace(b"other--", b"other:::")
+        kept = [(name, value) for name, value in answer.headers.items() if name not in {"content-length", "content-encoding"}]
+        return httpx.Response(answer.status_code, headers=kept, content=shown)
 
 
 def test_with_only_own_what_has_no_id_of_commercetools_stays(products: Catalog) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from copy import deepcopy
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,44 @@ def test_the_events_of_a_customer_carry_the_email_of_today(world: World) -> None
     assert {event["email"] for event in events_about(world, gone)} == {gone["customerEmail"].strip().lower()}
 
 
+def profiles_by_email(world: World) -> dict[str, dict[str, Any]]:
+    """What Klaviyo knows of people, by e-mail."""
+    return {one["email"]: one["attributes"] for one in stored(world.servers.klaviyo.url, "profiles") if one.get("email")}
+
+
+def test_an_import_of_orders_leaves_a_customers_address_alone(world: World) -> None:
+    """ADR 0011: whatever the address of each of the customer's orders, and also where Klaviyo knows no address."""
+    first, second = (one["id"] for one in orders(world, of_a_customer)[:2])
+    [customer_id] = {one["customerId"] for one in orders(world, lambda one: one["id"] == first)}
+    for order_id, city in ((first, "Old Town"), (second, "Older Town")):
+        address = {"firstName": "Somebody", "city": city, "country": "DE", "phone": "+4930123456"}
+        world.change("orders", order_id, customerId=customer_id, billingAddress=address)
+    world.change("customers", customer_id, email="today@example.com")
+    _, message = batch_of(world, first, second)
+    work(world, message)
+    profile = profiles_by_email(world)["today@example.com"]
+    known = {name: value for name, value in profile.items() if value is not None}
+    assert known == {"external_id": customer_id, "email": "today@example.com"}
+
+
+def test_a_guest_is_known_as_the_newest_order_of_a_batch_says(world: World) -> None:
+    """ADR 0011: ids say nothing about time; and no line of an older address is left in the newer one."""
+    guests = orders(world, lambda one: not of_a_customer(one) and one.get("customerEmail"))
+    newest = max(guests[:-1], key=lambda one: one["createdAt"])
+    later_by_id = guests[-1]
+    assert newest["createdAt"] > later_by_id["createdAt"]
+    for order, city in ((newest, "New"), (later_by_id, "Old")):
+        address = {"firstName": f"{city}name", "city": city, "country": "DE", "additionalStreetInfo": "c/o a friend"}
+        if order is newest:
+            del address["additionalStreetInfo"]
+        world.change("orders", order["id"], customerEmail="guest@example.com", billingAddress=address)
+    run, message = batch_of(world, newest["id"], later_by_id["id"])
+    work(world, message)
+    assert world.summary(run.run_id).result.sent == 2
+    guest = profiles_by_email(world)["guest@example.com"]
+    assert (guest["first_name"], guest["location"]) == ("Newname", {"city": "New", "country": "DE"})
+
+
 def test_a_payment_that_is_gone_has_no_refunds(world: World) -> None:
     """Deleted between the order and its payments; the rest of the order is sent."""
     order = a_refunded_order(world)
@@ -332,6 +371,29 @@ def test_a_batch_that_runs_out_of_time_keeps_what_was_done_and_goes_on_behind_it
     assert world.status(run.run_id) is RunStatus.COMPLETED
 
 
+def test_a_batch_that_meets_an_outage_in_every_delivery_ends(world: World) -> None:
+    """What is known of the orders behind the cursor comes with the batch, and names nobody; it is gone with the batch's end."""
+    run, message = batch_of(world, *world.ids(60))
+    rules = [
+        {"kind": "status", "status": 409, "path": "/api/event-bulk-create-jobs"},
+        {"kind": "status", "status": 503, "path": "/api/events", "share": 0.1, "seed": 3},
+    ]
+    CONTROL.post(f"{world.servers.klaviyo.url}/_sandbox/faults", json=rules).raise_for_status()
+    deliveries = [world.batches(run.run_id)[0]]
+    while deliveries[-1].status is not BatchStatus.DONE:
+        assert len(deliveries) < 60
+        with suppress(TransientError):
+            work(world, message)
+        deliveries += world.batches(run.run_id)
+    result = world.summary(run.run_id).result
+    assert (result.seen, result.failed) == (60, {})
+    assert len(deliveries) > 3
+    got_on = [after for before, after in pairwise(deliveries) if before.cursor != after.cursor and after.carried]
+    assert got_on, "what is known of the orders behind the cursor is kept also where the cursor has moved"
+    assert deliveries[-1].carried is None
+    assert not any(mark in json.dumps(batch.carried) for batch in deliveries for mark in ("@", "-"))
+
+
 def test_an_order_of_500_lines_has_an_event_for_each(world: World) -> None:
     """As one of 2 MB, which is in the sample, it is sent whole."""
     ordinary = an_order(world, lambda one: of_a_customer(one) and one["lineItems"])
@@ -375,10 +437,11 @@ def test_a_dry_run_maps_everything_and_shows_nobody(worlds: Callable[..., World]
         for address in (order.get("billingAddress", {}), order.get("shippingAddress", {})):
             for name in ("firstName", "lastName", "streetName", "postalCode", "phone"):
                 assert f'"{address.get(name, NOBODY)}"' not in shown
-        assert order.get("customerId", NOBODY) not in shown
         assert (order.get("customerEmail") or NOBODY) not in shown
         assert (order.get("orderNumber") or NOBODY) not in shown
     assert "@" not in shown
+    customers = {order["customerId"] for order in orders(world, of_a_customer)}
+    assert {example["profile"].get("external_id") for example in result.examples} - {None} <= customers
     assert {example["metric"] for example in result.examples} >= {"Placed Order", "Ordered Product"}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -10,14 +12,20 @@ from catalog_world import NOBODY, Catalog, Document, run_of
 from shell_world import CATEGORIES, PRODUCTS, World, open_world, soon
 
 from sandbox.launch import Sandbox
-from shared.budget import budget_of
-from shared.bulk.kinds.products import import_products
+from shared.budget import Budget, budget_of
+from shared.bulk.kinds.products import STEP_SMALLER, import_products
 from shared.bulk.records import Batch, BatchResult, FailedItem, Kind, RunOptions, RunStatus
 from shared.bulk.run import ACTIVE
-from shared.bulk.tally import Progress
+from shared.bulk.tally import Progress, Step
 from shared.commercetools.kinds import PRODUCTS as PRODUCTS_KIND
 from shared.errors import HostDown, Interrupted, TransientError
+from shared.klaviyo.catalog_finding import FoundItem, ItemPage
+from shared.klaviyo.catalog_imports import CatalogImporter
+from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.requests import Request
 from shared.reading.gone import confirm_gone
+
+T = TypeVar("T")
 
 UNPUBLISHED = 4
 SHOWN = PRODUCTS - UNPUBLISHED
@@ -133,7 +141,7 @@ def test_with_hide_an_unpublished_product_stays_in_klaviyo_unseen_and_a_gone_one
         catalog.unpublish(hidden)
         catalog.remove("products", gone)
         result = catalog.products([hidden, gone])
-        assert (result.sent, result.sent_ids) == (2, [hidden])
+        assert (result.sent, result.sent_ids) == (2, []), "what is hidden need not be looked at again"
         assert {row: item["attributes"]["published"] for row, item in catalog.stored("item").items()} == {hidden: False}
         assert {row["attributes"]["published"] for row in catalog.stored("variant").values()} == {False}
 
@@ -192,7 +200,7 @@ def test_skus_that_were_deleted_before_the_work_was_interrupted_are_looked_after
     first, second = catalog.published()[:2]
     sku = _skus(first)[0]
     catalog.send("DELETE", f"catalog-variants/$custom:::$default:::{sku}")
-    batch = Batch(run_id="run", range_index=0, number=1, size=1, ids=[second["id"]], carried={"deleted": [sku]})
+    batch = Batch(run_id="run", range_index=0, number=1, size=1, ids=[second["id"]], carried={"deleted": {sku: first["id"]}})
     catalog.worked(run_of(Kind.PRODUCTS), batch)
     assert catalog.check().problems == ()
 
@@ -302,13 +310,60 @@ def test_what_was_deleted_is_carried_to_the_next_attempt_when_the_work_is_interr
 
     with pytest.raises(Interrupted):
         catalog.meddled(before_items=interrupt).worked(run_of(Kind.PRODUCTS), batch, progress)
-    assert progress.carried() == {"deleted": [gone]}
+    carried = progress.carried() or {}
+    assert carried["deleted"] == {gone: product["id"]}
 
     again = Progress(None, BatchResult())
     catalog.world.commercetools_fails(kind="status", status=503, path="/sandbox/product-projections")
     with pytest.raises(HostDown):
-        catalog.worked(run_of(Kind.PRODUCTS), msgspec.structs.replace(batch, carried=progress.carried()), again)
-    assert again.carried() == {"deleted": [gone]}, "an attempt that gets nowhere passes it on"
+        catalog.worked(run_of(Kind.PRODUCTS), msgspec.structs.replace(batch, carried=carried), again)
+    assert again.carried() == carried, "an attempt that gets nowhere passes it on"
+
+
+def test_an_attempt_that_ran_out_of_time_is_followed_by_one_with_smaller_windows(catalog: Catalog) -> None:
+    """Until one of them is written in time; the next ones are larger again."""
+    catalog.categories()
+    ids = [row["id"] for row in catalog.published()[:12]]
+    rows = sum(1 + len(_skus(row)) for row in catalog.published()[:12])
+    batch = Batch(run_id="run", range_index=0, number=1, size=len(ids), ids=ids)
+    sizes = [_rows_after_a_deadline(catalog, batch)]
+    while sizes[-1] > 1:
+        sizes.append(_rows_after_a_deadline(catalog, msgspec.structs.replace(batch, carried={"rows": sizes[-1]})))
+    assert sizes[0] == rows // STEP_SMALLER
+    assert sizes == sorted(set(sizes), reverse=True)
+    last = msgspec.structs.replace(batch, carried={"rows": 1})
+    assert _rows_after_a_deadline(catalog, last) == 1, "nothing is new then, and the attempts are counted"
+    steps = _steps(catalog, last)
+    assert [steps[0].result.sent, sum(step.result.sent for step in steps)] == [1, len(ids)]
+    assert steps[1].result.sent <= steps[2].result.sent
+    assert len(steps) < len(ids)
+
+
+def test_a_window_has_no_more_rows_than_jobs_can_carry_at_once(catalog: Catalog) -> None:
+    """So that something is recorded soon also where this process may have few jobs."""
+    catalog.categories()
+    world = catalog.world
+    few = CatalogImporter(world.app.klaviyo, slots=world.app.slots, jobs_most=10, rate_share=0.1)
+    assert few.rows_at_once == 100
+    ids = [row["id"] for row in catalog.published()]
+    batch = Batch(run_id="run", range_index=0, number=1, size=len(ids), ids=ids)
+    steps = _steps(Catalog(dataclasses.replace(world, app=dataclasses.replace(world.app, catalog=few))), batch)
+    assert len(steps) > 2
+    assert sum(step.result.sent for step in steps) == len(ids)
+
+
+def test_a_removed_product_leaves_no_variant_that_a_page_of_items_does_not_show(catalog: Catalog) -> None:
+    """Where deleting an item leaves its variants, they would stay for good."""
+    catalog.categories()
+    catalog.products()
+    catalog.klaviyo_is(item_delete="item_only")
+    product = max(catalog.published(), key=lambda row: 2 < len(_skus(row)) < 9)
+    catalog.remove("products", product["id"])
+    world = catalog.world
+    app = dataclasses.replace(world.app, klaviyo=_ShowsNoVariants(world.app.klaviyo))
+    result = Catalog(dataclasses.replace(world, app=app)).products([product["id"]])
+    assert (result.sent, result.failed) == (1, {})
+    assert set(_skus(product)).isdisjoint(catalog.stored("variant"))
 
 
 def test_nothing_is_removed_that_commercetools_shows_when_it_is_asked_by_id(catalog: Catalog) -> None:
@@ -332,6 +387,24 @@ def test_a_product_of_another_form_than_documented_is_named_and_the_others_are_s
     assert (result.sent, result.failed_items) == (SHOWN - 1, [FailedItem(id=bad["id"], reason="unreadable", pointer="name")])
 
 
+@pytest.mark.parametrize("collection", ["inventory", "standalone-prices"])
+def test_a_product_whose_stock_or_price_is_of_another_form_is_named_and_the_others_are_sent(
+    catalog: Catalog, collection: str
+) -> None:
+    """The one that has the SKU, by the field that differs."""
+    bad = next(row for row in catalog.published() if row["priceMode"] == "Standalone")
+    sku = _skus(bad)[0]
+    row = next(row for row in catalog.rows(collection) if row["sku"] == sku)
+    field = "supplyChannel" if collection == "inventory" else "channel"
+    catalog.change(collection, row["id"], **{field: {"typeId": "channel", "id": 7}})
+    result = catalog.products()
+    assert (result.sent, result.failed_items) == (
+        SHOWN - 1,
+        [FailedItem(id=bad["id"], reason="unreadable", pointer=f"{collection}.{field}.id")],
+    )
+    assert bad["id"] not in catalog.stored("item")
+
+
 def test_a_dry_run_maps_everything_and_sends_nothing(catalog: Catalog) -> None:
     """The examples are the requests that would create the first items and variants."""
     result = catalog.products(options=RunOptions(dry_run=True))
@@ -340,6 +413,36 @@ def test_a_dry_run_maps_everything_and_sends_nothing(catalog: Catalog) -> None:
     assert {example["data"]["type"] for example in result.examples} == {"catalog-item", "catalog-variant"}
     assert catalog.world.klaviyo()["by_endpoint"] == {}
     assert result.sent_ids == []
+
+
+class _ShowsNoVariants(KlaviyoClient):
+    """A client of a Klaviyo whose pages of items come without variants."""
+
+    def __init__(self, inner: KlaviyoClient) -> None:
+        self._inner = inner
+
+    def send(self, request: Request[T], budget: Budget) -> T:
+        """As the client does, but for pages of items."""
+        answer = self._inner.send(request, budget)
+        if not isinstance(answer, ItemPage):
+            return answer
+        return msgspec.structs.replace(answer, data=[FoundItem(item.id) for item in answer.data], included=[])
+
+
+def _rows_after_a_deadline(catalog: Catalog, batch: Batch) -> int:
+    """How many rows the next attempt may begin with, when the time of this one is over before its first items are sent."""
+
+    def interrupt() -> None:
+        raise Interrupted(Interrupted.Cause.DEADLINE)
+
+    progress = Progress(None, BatchResult())
+    with pytest.raises(Interrupted):
+        catalog.meddled(before_items=interrupt).worked(run_of(Kind.PRODUCTS), batch, progress)
+    return int((progress.carried() or {})["rows"])
+
+
+def _steps(catalog: Catalog, batch: Batch) -> list[Step]:
+    return list(import_products(catalog.world.app, run_of(Kind.PRODUCTS), batch, Progress(None, BatchResult()), soon()))
 
 
 def _skus(product: Document) -> list[str]:

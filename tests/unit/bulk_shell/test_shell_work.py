@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from shell_world import CUSTOMERS, IMPORT, SAME_EMAIL, Thread, World, task
+from shell_world import CONTROL, CUSTOMERS, IMPORT, SAME_EMAIL, Thread, World, task
 
 from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import Topic
@@ -264,6 +264,34 @@ def test_a_delivery_that_found_no_place_to_begin_in_counts_for_nothing(world: Wo
     _work(world, message)
     assert world.status(run.run_id) is RunStatus.COMPLETED
     assert world.summary(run.run_id).result.sent == 5
+
+
+def test_a_batch_that_never_learns_anything_new_ends_some_day(world: World) -> None:
+    """Its job does not end: the first attempt has come to know of it, the others to nothing."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(2)))
+    CONTROL.post(f"{world.servers.klaviyo.url}/_sandbox/settings", json={"job_base_s": 600.0}).raise_for_status()
+    with pytest.raises(TransientError):
+        _work(world, message, budget_s=1.0)
+    assert (_batch(world, run.run_id).attempts, bool(_batch(world, run.run_id).carried)) == (0, True)
+    for _ in range(MOST_ATTEMPTS):
+        with pytest.raises(TransientError):
+            _work(world, message, budget_s=0.2)
+    _work(world, message, budget_s=0.2)
+    assert world.summary(run.run_id).result.failed == {ATTEMPTS_USED_UP: 2}
+    assert world.requests() == 1
+
+
+def test_a_delivery_that_found_no_place_passes_on_what_is_known(world: World) -> None:
+    """What an earlier attempt has found out is not lost by one that did not begin."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(2)))
+    now = world.clock()
+    taken = world.store.take(run.run_id, run.fence, FIRST, "a", now, now)
+    assert isinstance(taken, Batch)
+    known = {"phones_dropped": ["0123"]}
+    world.store.put_back(taken, "a", cursor=None, result=taken.result, count_attempt=False, carried=known)
+    with pytest.raises(TransientError):
+        _work(world, message, budget_s=0.0)
+    assert _batch(world, run.run_id).carried == known
 
 
 def test_a_customer_that_cannot_be_read_fails_alone_with_the_place_in_it(world: World) -> None:

@@ -32,6 +32,22 @@ def test_every_command_and_option_has_help() -> None:
             assert getattr(parameter, "help", None), f"{name} {parameter.name}"
 
 
+def test_every_command_is_told_in_a_line_of_a_narrow_terminal(run: Run) -> None:
+    """80 columns: the lists of commands break no sentence off."""
+    for group in ([], ["dead-letters"]):
+        listed = run(*group, "--help", COLUMNS="80").stdout.partition("Commands:")[2].strip().splitlines()
+        assert len(listed) >= 4
+        assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_what_an_option_takes_is_named_in_words(run: Run) -> None:
+    """`--limit NUMBER`, not the name of a type in Python."""
+    for words in (["import"], ["runs"], ["delete-all"], ["dead-letters", "list"], ["dead-letters", "drop"]):
+        options = run(*words, "--help").stdout.partition("Options:")[2]
+        assert "-h, --help" in options
+        assert "<" not in options.replace("1<=x<=", "")
+
+
 def test_the_commands_are_these() -> None:
     """What http-api.md and product.md promise can all be done from the command line."""
     assert isinstance(COMMANDS, TyperGroup)
@@ -322,6 +338,7 @@ def test_a_dry_run_shows_its_examples(run: Run, api: FakeImportApi) -> None:
     api.course = [status("completed", options={"dryRun": True}, examples=[{"email": "j***@example.com"}])]
     shown = run("run", RUN_ID).stdout
     assert "dry run: nothing was sent" in shown
+    assert "some of what would be sent (in short, personal data masked):" in shown
     assert '{"email": "j***@example.com"}' in shown
 
 

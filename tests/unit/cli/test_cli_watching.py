@@ -198,6 +198,23 @@ def test_a_second_ctrl_c_leaves_at_once(api: FakeImportApi, tmp_path: Path) -> N
     assert f"resume with: ct-klaviyo resume {RUN_ID}" in err
 
 
+def test_ctrl_c_on_a_run_that_cannot_be_stopped_says_so(api: FakeImportApi, tmp_path: Path) -> None:
+    """Nothing of that kind runs, the API says, and yet this run does: it is watched on, and a person told what to do."""
+    api.course = [HALF]
+    api.answers["POST", "/sync/customers/stop"] = (400, {"error": "not_running", "message": "no import is running"})
+    with start_watching(api, tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        api.course = [DONE]
+        out, _ = process.communicate(timeout=20)
+    assert said[1:] == [
+        f"run {RUN_ID} is running and could not be stopped: no import is running\n",
+        "press Ctrl-C again to leave it to itself; stop it with: ct-klaviyo stop customers\n",
+    ]
+    assert (process.returncode, "customers: completed" in out) == (0, True)
+
+
 def test_ctrl_c_on_a_run_that_just_ended_shows_its_end(api: FakeImportApi, tmp_path: Path) -> None:
     """A stop that comes too late (400) changes nothing."""
     api.course = [HALF]

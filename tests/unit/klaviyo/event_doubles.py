@@ -1,12 +1,16 @@
-"""Orders and a simulated Klaviyo for the tests of the event import."""
+"""Orders, a simulated Klaviyo and a scripted one for the tests of the event import."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from klaviyo_doubles import Sandbox
+import httpx
+import msgspec
+from klaviyo_doubles import Sandbox, VirtualTime, client_of
 
 from shared.klaviyo.event_imports import EventImporter, OrderEvents
 from shared.klaviyo.events import Event
@@ -16,6 +20,10 @@ from shared.klaviyo.row_outcomes import RowOutcome
 
 NOW = 1_780_000_000.0
 """A moment of 2026, since Klaviyo takes no events of the future."""
+
+OK = httpx.Response(202)
+Bulk = Callable[[list[dict[str, Any]]], httpx.Response]
+Single = Callable[[dict[str, Any]], httpx.Response]
 
 
 def event(unique_id: str, person: str = "customer-1", *, metric: str = "Placed Order", **changed: Any) -> Event:
@@ -63,3 +71,48 @@ def as_stored(orders: Iterable[OrderEvents]) -> list[tuple[str, str, str, bool]]
     """What `EventWorld.stored` shows when Klaviyo has exactly the events of these orders."""
     events = [one for order_ in orders for one in order_.events]
     return sorted({(one.profile.external_id or "", one.metric, one.unique_id, True) for one in events})
+
+
+class Refusing:
+    """A Klaviyo whose answers are rules of the test's: of the rows of a bulk body (flattened), and of a single event."""
+
+    def __init__(self, bulk: Bulk, single: Single = lambda _: OK) -> None:
+        self.bulk, self.single = bulk, single
+        self.bodies: list[int] = []
+        self.accepted = Counter[str]()
+        self.alone: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        attributes = msgspec.json.decode(request.read())["data"]["attributes"]
+        with self._lock:
+            if request.url.path == "/api/events":
+                assert attributes["backfill"] is True
+                self.alone.append(attributes["unique_id"])
+                return self._answered([flat(attributes, attributes)], self.single(flat(attributes, attributes)))
+            rows = [
+                flat(row["attributes"], row["attributes"]["events"]["data"][0]["attributes"])
+                for row in attributes["events-bulk-create"]["data"]
+            ]
+            self.bodies.append(len(rows))
+            return self._answered(rows, self.bulk(rows))
+
+    def _answered(self, rows: list[dict[str, Any]], answer: httpx.Response) -> httpx.Response:
+        if answer.status_code == 202:
+            self.accepted.update(row["unique_id"] for row in rows)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    def bring(self, orders: Sequence[OrderEvents]) -> dict[str, RowOutcome]:
+        """Import these orders to the end."""
+        time = VirtualTime()
+        importer = EventImporter(client_of(self, time))
+        outcomes = list(importer.import_events(orders, time.budget()))
+        assert [order_id for order_id, _ in outcomes] == [one.order_id for one in orders]
+        return dict(outcomes)
+
+
+def flat(of_profile: dict[str, Any], of_event: dict[str, Any]) -> dict[str, Any]:
+    """Unique id, and phone if there is one."""
+    profile = of_profile["profile"]["data"]["attributes"]
+    phone = {"phone": profile["phone_number"]} if "phone_number" in profile else {}
+    return {"unique_id": of_event["unique_id"], "person": profile.get("external_id"), **phone}

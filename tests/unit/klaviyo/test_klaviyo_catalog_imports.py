@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import pytest
-from catalog_world import CatalogWorld, a_category, a_variant, all_sent, an_item, failed, refused, row_ids
+from catalog_doubles import CatalogWorld, a_category, a_variant, all_sent, an_item, failed, refused, row_ids
 
 from sandbox.klaviyo.jobs import Job
 from shared.errors import AuthError, Interrupted, TransientError
 from shared.klaviyo.catalog import compound_id
+from shared.klaviyo.catalog_requests import encode_new_variant
 from shared.klaviyo.jobs import JobLost
 from shared.klaviyo.row_outcomes import ROW_TOO_LARGE, UNNAMED_ERROR, Failed, Sent
 from shared.slots import Slots
@@ -144,6 +146,69 @@ def test_a_variant_of_a_missing_item_is_transient() -> None:
     world.with_items(1)
     with pytest.raises(TransientError, match="item of a variant"):
         world.catalog.put_variants([a_variant(1), a_variant(2, "p2")], (), world.soon)
+
+
+@pytest.mark.parametrize(("times", "sent"), [(1, True), (9, False)])
+def test_a_variant_that_is_refused_for_an_item_that_is_there_is_tried_again_and_fails_alone(times: int, sent: bool) -> None:
+    """Klaviyo may not know the item yet; if it goes on, only that variant has failed."""
+    world = CatalogWorld()
+    world.with_items(1)
+    left = iter(range(times))
+
+    def spoil(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path != f"/api/{VARIANT_CREATES}" or compound_id("s1") not in row_ids(request) or next(left, None) is None:
+            return None
+        body = msgspec.json.decode(request.content)
+        for row in body["data"]["attributes"]["variants"]["data"]:
+            if row["attributes"]["external_id"] == "s1":
+                row["relationships"]["item"]["data"]["id"] = compound_id("nowhere")
+        kept = {name: value for name, value in request.headers.items() if name != "content-length"}
+        content = msgspec.json.encode(body)
+        return world.between.inner.handle_request(httpx.Request("POST", request.url, headers=kept, content=content))
+
+    world.between.spoil = spoil
+    outcomes = world.catalog.put_variants([a_variant(1), a_variant(2)], (), world.soon)
+    assert outcomes.outcomes["s2"] == Sent()
+    assert (outcomes.outcomes["s1"] == Sent()) is sent
+    assert ("s1" in world.shelf("variant")) is sent
+
+
+def test_a_variant_that_a_page_of_items_leaves_out_is_not_deleted() -> None:
+    """Whether it is another item's is told by the list of all that its own item has."""
+    world = CatalogWorld()
+    world.with_items(1)
+    world.catalog.put_variants([a_variant(number) for number in (1, 2)], (), world.soon)
+
+    def spoil(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or request.url.path != "/api/catalog-items":
+            return None
+        body = msgspec.json.decode(world.between.inner.handle_request(request).content)
+        for item in body["data"]:
+            item["relationships"]["variants"]["data"] = []
+        return httpx.Response(200, json={**body, "included": []})
+
+    world.between.spoil = spoil
+    outcomes = world.catalog.put_variants([a_variant(1, title="New")], (), world.soon)
+    assert all_sent(outcomes)
+    assert outcomes.replaced == set()
+    assert world.jobs_asked("delete", "variant") == 0
+    assert world.shelf("variant")["s1"].attributes()["title"] == "New"
+
+
+def test_nothing_is_deleted_that_is_not_created_afterwards() -> None:
+    """A SKU that somebody puts back under another item each time is left there in the end."""
+    world = CatalogWorld()
+    world.with_items(1, 2)
+
+    def spoil(request: httpx.Request) -> None:
+        if request.url.path == f"/api/{VARIANT_CREATES}" and "s1" not in world.shelf("variant"):
+            take_over(world, "s1", "p2")
+
+    world.between.spoil = spoil
+    outcomes = world.catalog.put_variants([a_variant(1)], (), world.soon)
+    assert list(failed(outcomes)) == ["s1"]
+    assert world.owner_of("s1") == "p2"
+    assert (world.jobs_asked("create", "variant"), world.jobs_asked("delete", "variant")) == (3, 2)
 
 
 def test_a_sku_of_another_item_is_deleted_there_and_created_here() -> None:
@@ -295,10 +360,21 @@ def test_threads_share_the_places_for_jobs() -> None:
 def test_waiting_for_a_place_ends_with_the_budget() -> None:
     """Nothing was sent."""
     world = CatalogWorld(jobs_most=1)
-    world.catalog._carrier.places.take(1)
-    with pytest.raises(Interrupted):
+    places = world.catalog._carrier.places
+    places.take(places.turn(), 1)
+    with pytest.raises(Interrupted) as interrupted:
         world.catalog.put_items([an_item(1)], (), world.time.budget(5))
+    assert interrupted.value.cause is Interrupted.Cause.CROWDED
     assert not world.between.asked
+
+
+def test_waiting_for_room_in_the_account_is_no_fault_of_the_work() -> None:
+    """Others have as many jobs in progress as the account may have until the time is over."""
+    world = CatalogWorld(rate_limits=False, catalog_jobs_full_status=400)
+    fill(world)
+    with pytest.raises(Interrupted) as interrupted:
+        world.catalog.put_items([an_item(1)], (), world.time.budget(15))
+    assert interrupted.value.cause is Interrupted.Cause.CROWDED
 
 
 def test_places_are_free_again_after_a_failure() -> None:
@@ -333,6 +409,27 @@ def test_a_lost_job_is_raised() -> None:
     world.between.spoil = spoil
     with pytest.raises(JobLost):
         world.catalog.put_items([an_item(1)], (), world.soon)
+
+
+@pytest.mark.parametrize("misses", [1, 2])
+def test_the_errors_of_a_job_that_is_not_found_are_looked_for_again(misses: int) -> None:
+    """It was complete a moment ago."""
+    world = CatalogWorld()
+    world.with_items(1)
+    left = iter(range(misses))
+    world.between.spoil = lambda request: (
+        httpx.Response(404) if looks_for_errors(request) and next(left, None) is not None else None
+    )
+    assert all_sent(world.catalog.put_items([an_item(1), an_item(2)], (), world.soon))
+
+
+def test_a_job_that_is_not_found_when_its_errors_are_read_is_lost() -> None:
+    """Its rows are sent again by redelivery; none of them fails for it."""
+    world = CatalogWorld()
+    world.with_items(1)
+    world.between.spoil = lambda request: httpx.Response(404) if looks_for_errors(request) else None
+    with pytest.raises(JobLost):
+        world.catalog.put_items([an_item(1), an_item(2)], (), world.soon)
 
 
 def test_a_cancelled_job_is_raised() -> None:
@@ -381,6 +478,17 @@ def test_many_jobs_cost_few_requests() -> None:
     assert world.jobs_asked("create", "variant") == 50
     assert world.between.asked[f"GET {VARIANT_CREATES}"] <= 10
     assert world.between.asked[f"GET {VARIANT_CREATES}/one"] == 0
+
+
+def looks_for_errors(request: httpx.Request) -> bool:
+    """Whether a request asks what a job that creates items says of its rows."""
+    return f"{ITEM_CREATES}/" in request.url.path and "errors" in request.url.params[f"fields[{ITEM_CREATES[:-1]}]"]
+
+
+def take_over(world: CatalogWorld, sku: str, item: str) -> None:
+    """Somebody else puts a variant under an item."""
+    row = msgspec.json.decode(encode_new_variant(a_variant(int(sku[1:]), item)))
+    world.account.catalog.create("variant", row, 0.0)
 
 
 def fill(world: CatalogWorld) -> None:

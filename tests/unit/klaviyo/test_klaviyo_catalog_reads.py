@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from catalog_world import CatalogWorld, a_category, a_variant, an_item
+from catalog_doubles import CatalogWorld, a_category, a_variant, an_item
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +124,61 @@ def test_whose_a_variant_is_may_be_said_in_either_way(change: Answered, listings
     found = items_there(["p1", "p2"], world.client, world.soon)
     assert {name: item.variants for name, item in found.items()} == {"p1": {"s1"}, "p2": {"s2", "s3"}}
     assert world.between.asked["GET catalog-items/one"] == listings
+
+
+def of_fifty_each(count: int) -> CatalogWorld:
+    """A world of items with fifty variants each."""
+    world = CatalogWorld()
+    world.with_items(*range(count))
+    world.catalog.put_variants([a_variant(number, f"p{number // 50}") for number in range(50 * count)], (), world.soon)
+    return world
+
+
+def cut_at_a_hundred(body: dict[str, Any]) -> None:
+    no_variants_named(body)
+    body["included"] = body["included"][:100]
+
+
+def two_named(body: dict[str, Any]) -> None:
+    for item in body["data"]:
+        item["relationships"]["variants"]["data"] = item["relationships"]["variants"]["data"][:2]
+
+
+def two_included(body: dict[str, Any]) -> None:
+    body["included"] = [one for one in body["included"] if one["id"].endswith(("0", "1"))]
+
+
+@pytest.mark.parametrize("change", [cut_at_a_hundred, two_named, two_included])
+def test_items_of_a_page_that_may_not_show_all_variants_are_listed(change: Answered) -> None:
+    """It ends where a page may end, or items and variants contradict each other."""
+    world = of_fifty_each(3)
+    answering(world, change)
+    found = items_there(["p0", "p1", "p2"], world.client, world.soon)
+    assert {name: len(item.variants) for name, item in found.items()} == {"p0": 50, "p1": 50, "p2": 50}
+    assert world.between.asked["GET catalog-items/one"] >= 3
+
+
+def test_items_of_a_page_with_equally_many_variants_are_not_listed() -> None:
+    """A catalog whose items have one size, or five, each gives such pages all the time."""
+    world = of_fifty_each(2)
+    found = items_there(["p0", "p1"], world.client, world.soon)
+    assert {name: len(item.variants) for name, item in found.items()} == {"p0": 50, "p1": 50}
+    assert world.between.asked["GET catalog-items/one"] == 0
+
+
+def test_items_to_be_removed_can_be_listed_in_any_case() -> None:
+    """Whatever a page says; one that is not there is not asked for."""
+    world = of_fifty_each(3)
+
+    def some_hidden(body: dict[str, Any]) -> None:
+        two_named(body)
+        named = {one["id"] for item in body["data"] for one in item["relationships"]["variants"]["data"]}
+        body["included"] = [one for one in body["included"] if one["id"] in named]
+
+    answering(world, some_hidden)
+    found = items_there(["p0", "p1", "p7"], world.client, world.soon, surely={"p1", "p7"})
+    assert {name: len(item.variants) for name, item in found.items()} == {"p0": 2, "p1": 50}
+    assert world.between.asked["GET catalog-items/one"] == 1
 
 
 def test_categories_come_with_their_names() -> None:

@@ -247,7 +247,7 @@ def test_memory_does_not_grow_with_what_is_sent() -> None:
     [(FaultRule(kind="status", status=503, path="/api/event"), HostDown), (FaultRule(kind="status", status=401), AuthError)],
 )
 def test_an_error_that_is_not_about_the_events_ends_the_import_behind_what_is_settled(fault: FaultRule, error: Any) -> None:
-    """What was yielded stays settled; all orders may be sent again."""
+    """What was yielded stays settled; all orders can be sent again."""
     world = EventWorld(limits=FIVE_A_BODY)
     orders = [order(number) for number in range(10)]
     settled = world.events.import_events(orders, world.time.budget())

@@ -12,9 +12,12 @@ from order_samples import CHOICES, MODIFIED_AT, choices, order, payment, source_
 from shared.commercetools.catalog import Money
 from shared.commercetools.orders import Payment
 from shared.commercetools.resources import Customer
+from shared.klaviyo.events import Event
 from shared.klaviyo.profiles import ProfileAttributes
+from shared.mapping.choices import Choices
 from shared.mapping.order_events import MappedEvents, fulfilled_order
-from shared.mapping.refunds import all_refunds, refunded_orders
+from shared.mapping.order_summary import OrderSummary, order_summary
+from shared.mapping.refunds import refund_events, refunded_orders
 from shared.mapping.result import Skip, SkipReason
 from shared.mapping.sources import OrderSource, PaidOrderSource
 
@@ -29,6 +32,13 @@ def refunds(
     about = next((one for one in payments if one.id == of), payment(of))
     paid = PaidOrderSource(payment=about, order=source or source_of(), payments=list(payments))
     return refunded_orders(paid, CHOICES, of, transaction_id)
+
+
+def in_bulk(*payments: Payment, chosen: Choices = CHOICES) -> list[Event]:
+    """The refunds among the events of the order that names `payments`."""
+    summary = order_summary(source_of(), chosen)
+    assert isinstance(summary, OrderSummary)
+    return refund_events(summary, payments, chosen)
 
 
 def ids(mapped: MappedEvents | Skip) -> list[str]:
@@ -184,7 +194,7 @@ def test_a_payment_that_the_order_names_twice_is_refunded_once() -> None:
     paid = payment("p1", CHARGE, transaction("r1"))
     again = msgspec.convert(msgspec.to_builtins(paid), Payment)
     assert ids(refunds(paid, again)) == ["order-1"]
-    assert ids(all_refunds(source_of(), [paid, again], CHOICES)) == ["order-1"]
+    assert [event.unique_id for event in in_bulk(paid, again)] == ["order-1"]
 
 
 def test_bulk_sends_what_the_notifications_sent() -> None:
@@ -193,17 +203,16 @@ def test_bulk_sends_what_the_notifications_sent() -> None:
         payment("p1", CHARGE, transaction("r1", state="Pending"), transaction("r2")),
         payment("p2", CHARGE, transaction("r3", cents=800)),
     ]
-    mapped = all_refunds(source_of(), payments, CHOICES)
-    assert isinstance(mapped, MappedEvents)
+    events = in_bulk(*payments)
     by_payment = [refunds(*payments, of=name) for name in ("p1", "p2")]
-    assert list(mapped.events) == [event for one in by_payment if isinstance(one, MappedEvents) for event in one.events]
-    assert ids(mapped) == ["order-1:r2", "order-1:r3"]
+    assert events == [event for one in by_payment if isinstance(one, MappedEvents) for event in one.events]
+    assert [event.unique_id for event in events] == ["order-1:r2", "order-1:r3"]
 
 
 def test_bulk_sends_nothing_where_nothing_was_refunded() -> None:
     """No payments, or none with a successful refund."""
-    assert all_refunds(source_of(), [], CHOICES) == NO_REFUND
-    assert all_refunds(source_of(), [payment("p1", CHARGE)], CHOICES) == NO_REFUND
+    assert in_bulk() == []
+    assert in_bulk(payment("p1", CHARGE)) == []
 
 
 def test_a_refund_of_nobody_is_skipped() -> None:
@@ -215,6 +224,5 @@ def test_a_refund_of_nobody_is_skipped() -> None:
 def test_the_metric_name_is_the_merchants() -> None:
     """`order.metrics.refundedOrder`."""
     chosen = choices({"order": {"metrics": {"refundedOrder": "Money Back"}}})
-    mapped = all_refunds(source_of(), [payment("p1", CHARGE, transaction("r1"))], chosen)
-    assert isinstance(mapped, MappedEvents)
-    assert mapped.events[0].metric == "Money Back"
+    (event,) = in_bulk(payment("p1", CHARGE, transaction("r1")), chosen=chosen)
+    assert event.metric == "Money Back"

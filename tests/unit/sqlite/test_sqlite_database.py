@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from shared.errors import ConfigError, TransientError
+from shared.sqlite import schema
 from shared.sqlite.database import Database, micros, moment
 from shared.sqlite.schema import VERSION
 
@@ -84,6 +85,24 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     assert problem.field == "STATE_PATH"
     assert f"version {VERSION + 1}, this one knows {VERSION}" in problem.message
     assert path.read_bytes() == before
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    """What is in it stays, and it gets what newer versions added."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema._STEPS[0])
+        connection.execute("INSERT INTO fences VALUES ('customers', 7)")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    with Database(path) as database:
+        assert fence_of(database) == 7
+        with database.reading() as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+            plan = connection.execute(
+                "EXPLAIN QUERY PLAN SELECT record FROM runs WHERE kind = 'all' ORDER BY fence DESC LIMIT 1"
+            ).fetchall()
+    assert [row[3] for row in plan] == ["SEARCH runs USING INDEX runs_current (kind=?)"]
 
 
 def test_a_file_of_another_program_is_refused(path: Path) -> None:

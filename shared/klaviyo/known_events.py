@@ -1,0 +1,101 @@
+"""What is known of the events of orders that are not done, so that the next attempt does not send them again. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+
+import msgspec
+
+from shared.klaviyo.events import Event
+from shared.klaviyo.profiles import ProfileAttributes
+from shared.klaviyo.row_outcomes import Failed, RowOutcome, Sent
+from shared.mapping.result import Adjustment
+
+DIGEST_BYTES = 12
+"""Enough to tell the events of any account apart."""
+
+REMEMBERED_MOST = 20_000
+"""So many events are remembered, those first that were settled first; what is settled beyond them is sent again."""
+
+POINTER_BYTES_MOST = 50_000
+"""How much of a record the pointers of failures may take; beyond that a failure is remembered by its reason alone."""
+
+_POINTER_OVERHEAD_BYTES = 100
+
+
+class SettledEvents(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An outcome and the digests of the events that have it, in base64; `reason` is None for those that Klaviyo has."""
+
+    digests: str
+    reason: str | None = None
+    pointer: str | None = None
+    adjustments: tuple[Adjustment, ...] = ()
+
+    @property
+    def outcome(self) -> RowOutcome:
+        """What became of these events."""
+        return Sent(self.adjustments) if self.reason is None else Failed(self.reason, self.pointer)
+
+
+class KnownEventsRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`KnownEvents` as plain values, to be stored: below 500,000 bytes of JSON, whatever is known."""
+
+    events: list[SettledEvents] = []
+
+
+@dataclass(slots=True)
+class KnownEvents:
+    """What became of events whose orders are not settled yet, by `digest_of` the event; right at every moment."""
+
+    outcomes: dict[bytes, RowOutcome] = field(default_factory=dict)
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        """The order of these events is settled."""
+        for digest in digests:
+            self.outcomes.pop(digest, None)
+
+    def to_record(self) -> KnownEventsRecord:
+        """All of it as plain values, as far as `REMEMBERED_MOST` goes; of very many failures some lose their pointers."""
+        groups: dict[RowOutcome, list[bytes]] = {}
+        pointer_bytes = 0
+        for digest, outcome in islice(self.outcomes.items(), REMEMBERED_MOST):
+            told = outcome
+            if isinstance(outcome, Failed) and outcome.pointer is not None and outcome not in groups:
+                pointer_bytes += len(outcome.pointer) + _POINTER_OVERHEAD_BYTES
+                told = outcome if pointer_bytes <= POINTER_BYTES_MOST else Failed(outcome.reason)
+            groups.setdefault(told, []).append(digest)
+        return KnownEventsRecord([_settled(outcome, digests) for outcome, digests in groups.items()])
+
+    @classmethod
+    def from_record(cls, record: KnownEventsRecord) -> KnownEvents:
+        """What `to_record` made a record of."""
+        return cls({digest: settled.outcome for settled in record.events for digest in _digests(settled.digests)})
+
+
+def digest_of(event: Event) -> bytes:
+    """Tells events apart as Klaviyo does. A digest, which is small and holds no address."""
+    told = "\0".join((person_of(event.profile), event.metric, event.unique_id))
+    return blake2b(told.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def person_of(profile: ProfileAttributes) -> str:
+    """Whose event it is, by the identifier that Klaviyo heeds first."""
+    if profile.external_id:
+        return f"external_id:{profile.external_id}"
+    return f"email:{profile.email.casefold()}" if profile.email else f"phone_number:{profile.phone_number}"
+
+
+def _settled(outcome: RowOutcome, digests: Iterable[bytes]) -> SettledEvents:
+    encoded = base64.b64encode(b"".join(digests)).decode()
+    if isinstance(outcome, Failed):
+        return SettledEvents(encoded, outcome.reason, outcome.pointer)
+    return SettledEvents(encoded, adjustments=outcome.adjustments)
+
+
+def _digests(encoded: str) -> list[bytes]:
+    joined = base64.b64decode(encoded)
+    return [joined[start : start + DIGEST_BYTES] for start in range(0, len(joined), DIGEST_BYTES)]
