@@ -32,7 +32,7 @@ run: setup ## serve realtime and the import API against the APIs that the enviro
 	@$(BIN)/ct-klaviyo serve
 
 test: setup ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -10,10 +10,9 @@ import msgspec
 
 from shared.klaviyo import limits
 from shared.klaviyo.catalog import CatalogKind
-from shared.klaviyo.jobs import JobLook
 from shared.klaviyo.limits import JobEndpoints
 from shared.klaviyo.packing import Body, Envelope
-from shared.klaviyo.requests import Answer, Job, JobPage, Request, body_as, equals, read_job, read_jobs
+from shared.klaviyo.requests import Answer, Job, JobLook, JobPage, Request, body_as, equals, read_job, read_jobs
 from shared.klaviyo.verdicts import Refusal, refusal_of
 
 LIST_PAGES_MOST = 6

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.budget import Budget
 from shared.errors import Host, PermanentError, TransientError
 from shared.klaviyo.client import KlaviyoClient
-from shared.klaviyo.requests import Job, JobPage, Request, get_import_job, list_import_jobs, next_cursor
+from shared.klaviyo.requests import Job, JobLook, get_import_job, list_import_jobs, next_cursor
 
 FIRST_INTERVAL_S = 0.5
 LONGEST_INTERVAL_S = 5.0
@@ -28,15 +28,6 @@ class JobLost(TransientError):
     def __init__(self, job_id: str, what: str) -> None:
         self.job_id = job_id
         super().__init__(f"klaviyo's import job {job_id} {what}", host=Host.KLAVIYO)
-
-
-@dataclass(frozen=True, slots=True)
-class JobLook:
-    """How jobs of one type are looked at: one alone, or a page of all by its cursor; `pages_most` pages a look at the list."""
-
-    one: Callable[[str], Request[Job]]
-    page: Callable[[str | None], Request[JobPage]]
-    pages_most: int = 1
 
 
 PROFILE_IMPORT_JOBS = JobLook(get_import_job, list_import_jobs)

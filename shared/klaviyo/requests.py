@@ -92,6 +92,15 @@ class JobPage(msgspec.Struct, frozen=True):
     links: Links = Links()
 
 
+@dataclass(frozen=True, slots=True)
+class JobLook:
+    """How jobs of one type are looked at: one alone, or a page of all by its cursor; `pages_most` pages a look at the list."""
+
+    one: Callable[[str], Request[Job]]
+    page: Callable[[str | None], Request[JobPage]]
+    pages_most: int = 1
+
+
 class RefusedRow(msgspec.Struct, frozen=True):
     """One row that an import job refused; `original_payload` is the row as we sent it, in whatever shape."""
 
