@@ -1,4 +1,4 @@
-"""Products that are written together, by their last reading. Pure but for the encoding that measures them."""
+"""Products that are written together, by their last reading.."""
 
 from __future__ import annotations
 
