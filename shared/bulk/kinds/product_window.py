@@ -1,4 +1,4 @@
-"""Products that are written together, by their last reading.."""
+"""Products that are written together, by their last reading."""
 
 from __future__ import annotations
 
