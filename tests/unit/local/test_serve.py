@@ -367,7 +367,7 @@ def test_the_command_serves_the_products_own_functions_from_any_folder(begin: Be
     serving = begin(command=["-m", "shared.cli", "serve"]).ready()
     url = f"http://127.0.0.1:{serving.port}"
     assert httpx.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
-    assert httpx.get(f"{url}/sync/status", trust_env=False).json() == {"kinds": {"customers": None}}
+    assert httpx.get(f"{url}/sync/status", trust_env=False).json() == {"kinds": dict.fromkeys(Kind)}
     assert httpx.post(f"{url}/tasks/plan", trust_env=False).status_code == 401
     realtime = f"http://127.0.0.1:{serving.realtime_port}"
     assert httpx.get(f"{realtime}/health", trust_env=False).json() == {"status": "ok"}
