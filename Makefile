@@ -10,11 +10,13 @@ SIZE ?= S
 SECONDS ?= 60
 COUNT ?=
 WITH_IMPORT ?=
+ARGS ?=
+TERRAFORM_CHECK ?= ../shared/tools/terraform-check
 
-.PHONY: help setup demo run test check format lock bench clean
+.PHONY: help setup demo run subscriptions test check format lock bench source-archive terraform-check clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make the virtual environment with everything locked
 
@@ -31,6 +33,9 @@ demo: setup ## a sandbox of both APIs: everything imported with progress, then l
 run: setup ## serve realtime and the import API against the APIs that the environment or .env names
 	@$(BIN)/ct-klaviyo serve
 
+subscriptions: setup ## make or update the commercetools subscriptions: make subscriptions [ARGS=--check|--remove]
+	@$(BIN)/python -m post_deploy $(ARGS)
+
 test: setup ## the whole test suite
 	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
@@ -46,13 +51,30 @@ format: setup ## format and fix what can be fixed
 
 lock: setup ## compile the locks anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --output-file requirements.txt
+		--custom-compile-command "make lock" pyproject.toml --extra google --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
+		--custom-compile-command "make lock" pyproject.toml --all-extras --group dev --output-file requirements-dev.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" --constraint requirements-dev.txt - --output-file requirements-build.txt
 
 bench: setup ## measure against the simulators: make bench KIND=customers|orders|products|categories|all|realtime SIZE=S|M
 	@$(BIN)/python -m sandbox.bench $(KIND) $(if $(filter realtime,$(KIND)),--seconds $(SECONDS) \
 		$(if $(WITH_IMPORT),--with-import $(WITH_IMPORT)),--size $(SIZE) $(if $(COUNT),--count $(COUNT)))
+
+source-archive: ## write build/source.zip, which the functions on Google Cloud are built from
+	@$(PYTHON) deploy/source_archive.py build/source.zip
+
+# Terraform itself has to fetch the provider; the stand-in for its schema, where there is one, needs no network.
+terraform-check: ## check terraform/ without an account: format, arguments, and its tests
+ifneq ($(wildcard $(TERRAFORM_CHECK)),)
+	@$(TERRAFORM_CHECK) terraform --test
+else
+	terraform -chdir=terraform fmt -check -recursive
+	terraform -chdir=terraform init -backend=false -input=false
+	terraform -chdir=terraform validate
+	terraform -chdir=terraform test
+endif
 
 clean: ## remove everything that setup and runs have made
 	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

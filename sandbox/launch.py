@@ -135,11 +135,12 @@ def is_healthy(url: str) -> bool:
     return False
 
 
-def launch(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Launched:
-    """A process in a session of its own, whose output is kept in `lines`."""
+def launch(name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> Launched:
+    """A process in a session of its own, whose output is kept in `lines`; it works in `folder`, by default in ours."""
     process = subprocess.Popen(  # noqa: S603 - our own programs
         command,
         env=dict(environment),
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,21 +1,40 @@
-"""Who may call the servers (http-api.md "Access"): pure decisions on headers and settings.
+"""Who may call the servers (http-api.md "Access"): pure decisions on headers, settings and the time.
 
 Header names are compared regardless of case. Nothing here quotes what a caller sent.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
+import msgspec
+
+from shared.decoding import UNDECODABLE
 from shared.errors import Problem, SyncError
-from shared.settings import Settings, is_loopback, serves_bulk, serves_realtime
+from shared.settings import QueueBackend, Settings, StateBackend, is_loopback, serves_bulk, serves_realtime
 
 API_KEY_HEADER = "X-Api-Key"
 LOCAL_TASK_KEY_HEADER = "X-Local-Task-Key"
-GOOGLE_ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
+PLATFORM_HEADER = "X-Serverless-Authorization"
+"""Where Cloud Run looks for a caller's ID token first; beside it, `Authorization` reaches us unchecked and as it was sent."""
+
+SIGNATURE_REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"
+"""What Cloud Run writes in place of the signature of an ID token that it has checked (ADR 0017)."""
+
+CHECKED_TOKEN_SKEW_S = 300.0
+"""How long after its end a token that Cloud Run has checked is still good: the request may have waited for an instance."""
+
+GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 Headers: TypeAlias = Mapping[str, str]
 Claims: TypeAlias = Mapping[str, object]
@@ -31,13 +50,33 @@ class Allowed:
     """The call may go on."""
 
 
+class TaskFault(StrEnum):
+    """Why somebody is not the queue: for the log, since the answer is the same for all."""
+
+    NO_TASK_KEY = "no_task_key"
+    NOT_CONFIGURED = "push_account_not_configured"
+    ANONYMOUS = "no_token"
+    UNREADABLE = "unreadable_token"
+    FORGED = "forged_token"
+    NOT_GENUINE = "token_not_genuine"
+    EXPIRED = "token_expired"
+    OTHER_ISSUER = "token_of_another_issuer"
+    OTHER_AUDIENCE = "token_for_another_audience"
+    OTHER_ACCOUNT = "token_of_another_account"
+    EMAIL_NOT_VERIFIED = "account_not_verified"
+
+
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The call is refused: the HTTP `status`, the error code and the message of the answer."""
+    """The call is refused: the HTTP `status`, the error code and the message of the answer.
+
+    `fault` says more, of a caller who should have been the queue; it is not answered.
+    """
 
     status: Literal[401, 403]
     error: str
     message: str
+    fault: TaskFault | None = None
 
 
 def check_api_key(headers: Headers, settings: Settings) -> Allowed | Denied:
@@ -58,37 +97,56 @@ def check_api_key(headers: Headers, settings: Settings) -> Allowed | Denied:
     return _unauthorized(f"send the key of BULK_IMPORT_API_KEY as {ways}")
 
 
-def check_task_caller(headers: Headers, settings: Settings, verify_id_token: VerifyIdToken | None = None) -> Allowed | Denied:
+def check_task_caller(
+    headers: Headers, settings: Settings, verify_id_token: VerifyIdToken | None = None, *, now: datetime
+) -> Allowed | Denied:
     """Whether a task (`POST /tasks/plan`, a batch for the worker) comes from our own machinery.
 
-    Locally that is the key the supervisor made at start; anywhere a Google ID token, given a verifier. `verify_id_token`
-    takes the token and returns its claims; it checks signature and expiry, and raises `InvalidToken` (refused here) or
-    `TransientError` (when Google's keys could not be fetched; passed on, so that the message is delivered again).
+    Locally that is the key the supervisor made at start; anywhere a Google ID token of `PUSH_SERVICE_ACCOUNT` for
+    `PUSH_AUDIENCE`, which is verified unless Cloud Run has done that already (ADR 0017). `verify_id_token` takes the token
+    and returns its claims; it checks signature and expiry, and raises `InvalidToken` (refused here) or `TransientError`
+    (when Google's keys could not be fetched; passed on, so that the message is delivered again).
     """
-    local_key = settings.access.local_task_key
+    local_key = None if settings.on_google_cloud else settings.access.local_task_key
     sent = _header(headers, LOCAL_TASK_KEY_HEADER)
-    if not settings.on_google_cloud and local_key is not None and sent is not None and local_key.matches(sent):
+    if local_key is not None and sent is not None and local_key.matches(sent):
         return Allowed()
-    return _check_id_token(headers, settings, verify_id_token)
+    if not _expects_id_tokens(settings):
+        return _no_delivery(TaskFault.NO_TASK_KEY if local_key is not None else TaskFault.NOT_CONFIGURED)
+    if settings.on_google_cloud:
+        return _judged(_claims_behind_platform(headers, verify_id_token, now), settings)
+    return _judged(_signed_claims(_bearer(headers), verify_id_token), settings)
 
 
 def check_push_caller(headers: Headers, settings: Settings, verify_id_token: VerifyIdToken | None = None) -> Allowed | Denied:
     """Whether a notification may be delivered.
 
-    On Google Cloud the platform has checked the caller. Elsewhere, with `PUSH_SERVICE_ACCOUNT` and `PUSH_AUDIENCE`, it needs
+    On Google Cloud and on Connect the platform has checked the caller (ADR 0018). Elsewhere, with `PUSH_SERVICE_ACCOUNT` and `PUSH_AUDIENCE`, it needs
     that account's Google ID token, also on loopback, where a tunnel or a proxy may stand before us; without them loopback is
     the guard. `verify_id_token` is as for `check_task_caller`. Raises `TransientError`.
     """
-    if settings.on_google_cloud:
+    if settings.hosted:
         return Allowed()
     if guarded_by_id_token(settings):
-        return _check_id_token(headers, settings, verify_id_token)
+        return _judged(_signed_claims(_bearer(headers), verify_id_token), settings)
     return _check_loopback_caller(headers, settings, "PUSH_SERVICE_ACCOUNT and PUSH_AUDIENCE")
+
+
+def unverified_claims(token: str) -> Claims | None:
+    """What an ID token says, whoever wrote it; None when it says nothing that could be read."""
+    found = _TOKEN.fullmatch(token)
+    if found is None:
+        return None
+    try:
+        content = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4))
+        return msgspec.json.decode(content, type=dict[str, object])
+    except (binascii.Error, *UNDECODABLE):
+        return None
 
 
 def guarded_by_id_token(settings: Settings) -> bool:
     """Whether we check the tokens of deliveries ourselves."""
-    return not settings.on_google_cloud and bool(settings.access.push_service_account and settings.access.push_audience)
+    return not settings.hosted and _expects_id_tokens(settings)
 
 
 def refuse_unguarded_bind(settings: Settings) -> list[Problem]:
@@ -115,6 +173,27 @@ def refuse_unguarded_bind(settings: Settings) -> list[Problem]:
     return problems
 
 
+def refuse_unfit_import(settings: Settings) -> list[Problem]:
+    """Why the functions of an import must not start on Google Cloud: their runs could be started, and would never move."""
+    if not settings.on_google_cloud:
+        return []
+    problems = []
+    if not _expects_id_tokens(settings):
+        problems.append(
+            Problem(
+                "PUSH_SERVICE_ACCOUNT",
+                "is not set, so no delivery of the queue could be told from a stranger's; set it and PUSH_AUDIENCE to account "
+                "and audience of the push subscription",
+            )
+        )
+    forgotten = "is sqlite, but Cloud Run keeps no files: what one instance writes no other sees, and it ends with it; set it to"
+    if settings.state.state_backend is StateBackend.SQLITE:
+        problems.append(Problem("STATE_BACKEND", f"{forgotten} {StateBackend.FIRESTORE.value}"))
+    if settings.state.queue_backend is QueueBackend.SQLITE:
+        problems.append(Problem("QUEUE_BACKEND", f"{forgotten} {QueueBackend.PUBSUB.value}"))
+    return problems
+
+
 def _check_loopback_caller(headers: Headers, settings: Settings, guard: str) -> Allowed | Denied:
     """Without the `guard`, whose variables are named, loopback is one, and a browser on this machine is the way around it.
 
@@ -131,22 +210,65 @@ def _check_loopback_caller(headers: Headers, settings: Settings, guard: str) -> 
     return Allowed()
 
 
-def _check_id_token(headers: Headers, settings: Settings, verify: VerifyIdToken | None) -> Allowed | Denied:
-    access, token = settings.access, _bearer(headers)
-    refused = _unauthorized("this endpoint is for the queue's own deliveries")
-    if verify is None or token is None or not (access.push_service_account and access.push_audience):
-        return refused
+def _expects_id_tokens(settings: Settings) -> bool:
+    return bool(settings.access.push_service_account and settings.access.push_audience)
+
+
+def _claims_behind_platform(headers: Headers, verify: VerifyIdToken | None, now: datetime) -> Claims | TaskFault:
+    """The claims of the token that Cloud Run has let the caller in with; those of any other count for nothing (ADR 0017)."""
+    header, beside = PLATFORM_HEADER, _header(headers, "Authorization") or ""
+    if _header(headers, header) is None:
+        header, beside = "Authorization", ""
+    if SIGNATURE_REMOVED in beside:
+        return TaskFault.FORGED
+    token = _bearer(headers, header)
+    if token is None or not _is_marked(token):
+        return _signed_claims(token, verify)
+    claims = unverified_claims(token)
+    if claims is None:
+        return TaskFault.UNREADABLE
+    ends_at = claims.get("exp")
+    if not isinstance(ends_at, int | float) or now.timestamp() >= ends_at + CHECKED_TOKEN_SKEW_S:
+        return TaskFault.EXPIRED
+    return claims
+
+
+def _signed_claims(token: str | None, verify: VerifyIdToken | None) -> Claims | TaskFault:
+    """The claims of a token that we verify ourselves."""
+    if token is None:
+        return TaskFault.ANONYMOUS
+    if _is_marked(token):
+        return TaskFault.FORGED
+    if verify is None:
+        return TaskFault.NOT_GENUINE
     try:
-        claims = verify(token)
+        return verify(token)
     except InvalidToken:
-        return refused
-    genuine = (
-        claims.get("iss") in GOOGLE_ISSUERS
-        and claims.get("aud") == access.push_audience
-        and claims.get("email") == access.push_service_account
-        and claims.get("email_verified") is True
-    )
-    return Allowed() if genuine else refused
+        return TaskFault.NOT_GENUINE
+
+
+def _judged(claims: Claims | TaskFault, settings: Settings) -> Allowed | Denied:
+    """Whether these are the claims of the queue's own account."""
+    access = settings.access
+    if isinstance(claims, TaskFault):
+        return _no_delivery(claims)
+    if claims.get("iss") not in GOOGLE_ISSUERS:
+        return _no_delivery(TaskFault.OTHER_ISSUER)
+    if claims.get("aud") != access.push_audience:
+        return _no_delivery(TaskFault.OTHER_AUDIENCE)
+    if claims.get("email") != access.push_service_account:
+        return _no_delivery(TaskFault.OTHER_ACCOUNT)
+    if claims.get("email_verified") is not True:
+        return _no_delivery(TaskFault.EMAIL_NOT_VERIFIED)
+    return Allowed()
+
+
+def _is_marked(token: str) -> bool:
+    return token.rpartition(".")[2] == SIGNATURE_REMOVED
+
+
+def _no_delivery(fault: TaskFault) -> Denied:
+    return Denied(401, "unauthorized", "this endpoint is for the queue's own deliveries", fault)
 
 
 def _unauthorized(message: str) -> Denied:
@@ -158,8 +280,8 @@ def _header(headers: Headers, name: str) -> str | None:
     return next((value for key, value in headers.items() if key.casefold() == wanted), None)
 
 
-def _bearer(headers: Headers) -> str | None:
-    scheme, _, token = (_header(headers, "Authorization") or "").partition(" ")
+def _bearer(headers: Headers, name: str = "Authorization") -> str | None:
+    scheme, _, token = (_header(headers, name) or "").partition(" ")
     return token.strip() or None if scheme.casefold() == "bearer" else None
 
 

@@ -1,7 +1,8 @@
 """Google's ID tokens, verified (http-api.md "Access").
 
 Signature and expiry here; issuer, audience and account are compared in `shared.access`. `google-auth` is imported by the
-first `GoogleIdTokens`, so that a process that checks no tokens does not pay for it.
+first `GoogleIdTokens`, so that a process that checks no tokens does not pay for it, nor one that `google_claims` serves
+before there is one to check.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx
 import msgspec
 
-from shared.access import Claims, InvalidToken
+from shared.access import Claims, InvalidToken, VerifyIdToken
 from shared.background import in_background
 from shared.decoding import UNDECODABLE
 from shared.errors import TransientError
@@ -163,3 +165,9 @@ class GoogleIdTokens:
 def open_google_tokens() -> GoogleIdTokens:
     """The verifier of a process; fetches nothing yet."""
     return GoogleIdTokens(http_client(headers={"User-Agent": USER_AGENT}, timeout=FETCH_S))
+
+
+def google_claims() -> VerifyIdToken:
+    """A verifier that is opened by the first token, for where hardly any comes: Cloud Run has checked those it hands on."""
+    opened = cache(open_google_tokens)
+    return lambda token: opened().claims(token)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from google_emulators import google
 from vendor_contracts import ABSENT, BESIDE
+
+__all__ = ["google"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -42,6 +42,9 @@ def control_routes(project: Project) -> list[Route]:
     async def notifications(_request: Request) -> Response:
         return json_response(project.subscriptions.notifications)
 
+    async def suffer(request: Request) -> Response:
+        return json_response(project.subscriptions.suffer(request.path_params["key"], await request.body()))
+
     async def listing(request: Request) -> Response:
         kind = api_kind(request.path_params["collection"])
         after, limit = request.query_params.get("after"), request.query_params.get("limit", "")
@@ -70,6 +73,7 @@ def control_routes(project: Project) -> list[Route]:
         Route("/_sandbox/reset", reset, methods=["POST"]),
         Route("/_sandbox/tokens/revoke", revoke, methods=["POST"]),
         Route("/_sandbox/notifications", notifications, methods=["GET"]),
+        Route("/_sandbox/subscriptions/{key}", suffer, methods=["PATCH"]),
         Route("/_sandbox/{collection}", listing, methods=["GET"]),
         Route("/_sandbox/{collection}", create, methods=["POST"]),
         Route("/_sandbox/{collection}/{id}", change, methods=["PATCH"]),

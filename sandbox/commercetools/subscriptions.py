@@ -1,6 +1,6 @@
 """Subscriptions: create, update actions, delete, the limit of 50, and the test notification that each new one sends.
 
-Destinations: Pub/Sub, SNS and SQS; others are refused.
+Destinations: Pub/Sub, SNS and SQS; others are refused. Each delivers, until a checker sets another `status`.
 """
 
 import re
@@ -31,6 +31,7 @@ ChangeType = Literal[
     "quote-request", "recurrence-policy", "recurring-order", "review", "shipping-method", "shopping-list",
     "staged-quote", "standalone-price", "state", "store", "subscription", "tax-category", "type", "zone",
 ]  # fmt: skip
+Status = Literal["Healthy", "ConfigurationError", "ConfigurationErrorDeliveryStopped", "TemporaryError", "ManuallySuspended"]
 _KEY = re.compile(r"[A-Za-z0-9_-]{2,256}")
 
 
@@ -141,6 +142,12 @@ class ChangeDestination(_Strict, tag="changeDestination", tag_field="action"):
 Action = SetKey | SetMessages | SetChanges | SetEvents | ChangeDestination
 
 
+class Suffering(_Strict):
+    """What a checker sets behind the API's back."""
+
+    status: Status
+
+
 class SubscriptionUpdate(_Strict):
     """The body of an update."""
 
@@ -224,6 +231,8 @@ class Subscriptions:
         changed["lastModifiedAt"] = api_instant(self.clock)
         if any(isinstance(action, ChangeDestination) for action in update.actions):
             self._send_test(changed)
+            if changed["status"] != "ManuallySuspended":  # which only the vendor's support ends
+                changed["status"] = "Healthy"
         self.rows.put(changed)
         return changed
 
@@ -235,6 +244,12 @@ class Subscriptions:
             raise concurrent_modification(held["id"], version, held["version"])
         self.rows.remove(held["id"])
         return held
+
+    def suffer(self, key: str, raw: bytes) -> Resource:
+        """Set the status, which no request of the API can. Raises ApiError 400, 404."""
+        suffering = {**self.find(None, key), "status": _decoded(raw, Suffering).status}
+        self.rows.put(suffering)
+        return suffering
 
     def _set_key(self, subscription: Resource, key: str | None) -> None:
         if key is None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.access import VerifyIdToken
 from shared.bulk.ports import Queue, RunStore
+from shared.bulk.refusals import Refusals
 from shared.commercetools.client import CommercetoolsClient
 from shared.commercetools.lock import ImportLock
 from shared.dead_letters import DeadLetters
@@ -25,7 +27,8 @@ class ImportApp:
     """Settings, the ports, the clients and the clock of one process.
 
     `slots` bounds the batches that are worked on at once; `now` gives the time in UTC, `new_id` a name that nobody has
-    used. The clients are shared by all threads, and so is what `lookups` remembers.
+    used. `verify_id_token` is as for `access.check_task_caller`, `refusals` are those of tasks. The clients are shared by all
+    threads, and so is what `lookups` remembers.
     """
 
     settings: Settings
@@ -41,5 +44,7 @@ class ImportApp:
     profiles: ProfileImporter
     events: EventImporter
     catalog: CatalogImporter
+    verify_id_token: VerifyIdToken | None
+    refusals: Refusals
     now: Callable[[], datetime]
     new_id: Callable[[], str]

@@ -14,7 +14,7 @@ from shared.bulk.finish import RATE_WINDOW_S, stop_run
 from shared.bulk.messages import PlanMessage
 from shared.bulk.publish import publish_plans, publish_work
 from shared.bulk.records import Batch, BatchStatus, Feed, IdRange, Run, RunStatus, batch_id
-from shared.bulk.source import ids_after
+from shared.bulk.source import LAST_PAGE_S, ids_after
 from shared.bulk.watch import RunWatch
 from shared.errors import Interrupted, StaleWrite, SyncError
 from shared.outcomes import TABLE, BulkAction, situation_of
@@ -72,6 +72,9 @@ def _plan_range(app: ImportApp, run: Run, index: int, budget: Budget) -> None:
         app.store.record(run.run_id, run.fence, current, after, batches)
         _publish_recorded(app, run, after)
         current = after
+        if not current.done and budget.remaining_s < LAST_PAGE_S:
+            # A page that is cut off would bring this message back, each time after a longer pause, instead of a new one at once.
+            raise Interrupted(Interrupted.Cause.DEADLINE)
 
 
 def _publish_recorded(app: ImportApp, run: Run, part: IdRange) -> None:

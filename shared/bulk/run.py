@@ -57,6 +57,11 @@ def accepts(run: Run, fence: int) -> bool:
     return run.fence == fence and run.status in GOING_ON
 
 
+def is_list(run: Run) -> bool:
+    """The run goes through a list (of ids, or of another run's failures), not through the ids in order: it has no cursor."""
+    return run.options.ids is not None or run.options.retry_of is not None
+
+
 def begun(run: Run, now: datetime) -> Run:
     """The run once somebody works on it."""
     return msgspec.structs.replace(run, status=RunStatus.RUNNING, updated_at=now)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared import logs
+from shared.access import refuse_unfit_import
 from shared.bulk.app import ImportApp
+from shared.bulk.ports import Queue, RunStore
+from shared.bulk.refusals import Refusals
 from shared.commercetools.client import CommercetoolsClient, open_project
 from shared.commercetools.lock import ImportLock
+from shared.dead_letter_stores import open_dead_letters
+from shared.dead_letters import DeadLetters
 from shared.errors import ConfigError, Problem
+from shared.google_tokens import google_claims
 from shared.klaviyo.catalog_imports import CatalogImporter
 from shared.klaviyo.client import KlaviyoClient, open_klaviyo
 from shared.klaviyo.event_imports import EventImporter
@@ -20,20 +28,27 @@ from shared.reading.choosing import Chooser
 from shared.reading.lookups import Lookups, bulk_rules
 from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
 from shared.slots import Slots
-from shared.sqlite.database import Database
-from shared.sqlite.dead_letters import SqliteDeadLetters
-from shared.sqlite.queue import SqliteQueue
-from shared.sqlite.run_store import SqliteRunStore
 from shared.version import USER_AGENT
 
+LACKS_GOOGLE = "this installation lacks Google's clients; install the package with its extra: pip install '.[google]'"
+
 _log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a process keeps runs, messages and dead letters."""
+
+    store: RunStore
+    queue: Queue
+    dead_letters: DeadLetters
 
 
 def open_import_app(settings: Settings | None = None) -> ImportApp:
     """The wired import of this process; sends and opens nothing yet. Raises `ConfigError` with every problem."""
     settings = settings or load()
-    _refuse_missing_backends(settings)
-    database = Database(settings.state.state_path)
+    if problems := refuse_unfit_import(settings):
+        raise ConfigError(problems)
     commercetools = open_project(settings.commercetools)
     klaviyo = open_klaviyo(
         base_url=settings.klaviyo.api_url,
@@ -41,12 +56,19 @@ def open_import_app(settings: Settings | None = None) -> ImportApp:
         limiter=Limiter(rate_share=settings.klaviyo.rate_share, realtime_headroom=True),
         user_agent=USER_AGENT,
     )
-    return wired(settings, database, commercetools, klaviyo, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
+    return wired(
+        settings,
+        open_state(settings, commercetools),
+        commercetools,
+        klaviyo,
+        now=lambda: datetime.now(UTC),
+        new_id=lambda: uuid.uuid4().hex,
+    )
 
 
 def wired(
     settings: Settings,
-    database: Database,
+    state: State,
     commercetools: CommercetoolsClient,
     klaviyo: KlaviyoClient,
     *,
@@ -59,9 +81,9 @@ def wired(
     return ImportApp(
         settings=settings,
         slots=slots,
-        store=SqliteRunStore(database),
-        queue=SqliteQueue(database),
-        dead_letters=SqliteDeadLetters(database),
+        store=state.store,
+        queue=state.queue,
+        dead_letters=state.dead_letters,
         lock=ImportLock(commercetools),
         commercetools=commercetools,
         lookups=lookups,
@@ -70,9 +92,27 @@ def wired(
         profiles=ProfileImporter(klaviyo, slots=slots),
         events=EventImporter(klaviyo),
         catalog=CatalogImporter(klaviyo, slots=slots, rate_share=settings.klaviyo.rate_share),
+        verify_id_token=google_claims() if settings.access.push_service_account else None,
+        refusals=Refusals(),
         now=now,
         new_id=new_id,
     )
+
+
+def open_state(settings: Settings, commercetools: CommercetoolsClient) -> State:
+    """The adapters that `STATE_BACKEND` and `QUEUE_BACKEND` choose; each is imported only when it is (decisions.md 12)."""
+    return State(_store(settings), _queue(settings), open_dead_letters(settings, commercetools))
+
+
+@contextmanager
+def _needs_google_extra(variable: str) -> Iterator[None]:
+    """Raises `ConfigError` about the `variable` that chose them when Google's clients are not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"google", "grpc"}:
+            raise
+        raise ConfigError([Problem(variable, LACKS_GOOGLE)]) from None
 
 
 def open_function() -> ImportApp:
@@ -86,11 +126,25 @@ def open_function() -> ImportApp:
         raise SystemExit(2) from None
 
 
-def _refuse_missing_backends(settings: Settings) -> None:
-    problems = []
-    if settings.state.state_backend is not StateBackend.SQLITE:
-        problems.append(Problem("STATE_BACKEND", "this version keeps its state in sqlite only; leave the variable out"))
-    if settings.state.queue_backend is not QueueBackend.SQLITE:
-        problems.append(Problem("QUEUE_BACKEND", "this version has the sqlite queue only; leave the variable out"))
-    if problems:
-        raise ConfigError(problems)
+def _store(settings: Settings) -> RunStore:
+    if settings.state.state_backend is StateBackend.FIRESTORE:
+        with _needs_google_extra("STATE_BACKEND"):
+            from shared.google.run_store import open_run_store
+
+            return open_run_store(settings.google)
+    from shared.sqlite.database import state_file
+    from shared.sqlite.run_store import SqliteRunStore
+
+    return SqliteRunStore(state_file(settings.state.state_path))
+
+
+def _queue(settings: Settings) -> Queue:
+    if settings.state.queue_backend is QueueBackend.PUBSUB:
+        with _needs_google_extra("QUEUE_BACKEND"):
+            from shared.google.queue import open_queue
+
+            return open_queue(settings.google)
+    from shared.sqlite.database import state_file
+    from shared.sqlite.queue import SqliteQueue
+
+    return SqliteQueue(state_file(settings.state.state_path))

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from shared.access import API_KEY_HEADER
+from shared.cli.platform_answers import is_on_google, platform_answer
 from shared.errors import SyncError
 from shared.settings import Secret, is_loopback
 
@@ -17,11 +18,28 @@ TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 75.0
 """For calls that change something: longer than the API takes itself at most (60 s), or a run may begin of which we said no."""
 
+GOOGLE_FRONT = "Google Frontend"
+"""How what stands before a service of Google Cloud calls itself in its answers."""
+
 Answer = dict[str, Any]
 
 
-class NotReachable(SyncError):
-    """Nobody answers at the import API's address."""
+class CallFailed(SyncError):
+    """The import API was not asked, or did not answer: a `code` for scripts, and lines of `advice` for a person."""
+
+    code = "not_reachable"
+
+    def __init__(self, message: str, *advice: str, code: str | None = None) -> None:
+        self.code, self.advice = code or self.code, advice
+        super().__init__(message)
+
+
+class NotReachable(CallFailed):
+    """Nobody answers at the import API's address now; that may be over in a moment."""
+
+
+class NotAdmitted(CallFailed):
+    """Google, before the import API, does not let the call through."""
 
 
 class Refused(SyncError):
@@ -34,7 +52,7 @@ class Refused(SyncError):
 
 @dataclass(frozen=True, slots=True)
 class ImportApi:
-    """Calls of the import API at `url`. All raise `NotReachable` or `Refused`."""
+    """Calls of the import API at `url`. All raise `NotReachable`, `NotAdmitted` or `Refused`."""
 
     url: str
     client: httpx.Client
@@ -78,21 +96,37 @@ class ImportApi:
         try:
             answer = self.client.request(method, self.url + path, json=sent, timeout=timeout)
         except httpx.HTTPError as error:
-            raise NotReachable(f"the import API at {self.url} does not answer ({type(error).__name__})") from None
+            fault = f"the import API at {self.url} does not answer ({type(error).__name__})"
+            local = is_loopback(urlsplit(self.url).hostname or "")
+            raise NotReachable(fault, "start it with: ct-klaviyo serve" if local else "check the address") from None
         content = _json_object(answer)
         if answer.is_success and content is not None:
             return content
         if content is None or "error" not in content:
+            self._raise_for_platform(answer)
             message = f"what answers at {self.url} is not the import API (status {answer.status_code})"
             raise Refused(answer.status_code, {"error": "unexpected_answer", "message": message})
         raise Refused(answer.status_code, content)
 
+    def _raise_for_platform(self, answer: httpx.Response) -> None:
+        """An answer that is not the import API's may be Google's, which stands before it."""
+        signed = self.client.auth is not None
+        if not signed and not is_on_google(urlsplit(self.url).hostname or "") and answer.headers.get("server") != GOOGLE_FRONT:
+            return
+        found = platform_answer(self.url, answer.status_code, signed=signed)
+        if found:
+            failure = NotReachable if found.passing else NotAdmitted
+            raise failure(found.message, *found.advice, code=found.code)
 
-def connect(url: str, key: Secret | None) -> ImportApi:
-    """The import API at `url`; `key` travels as `X-Api-Key`. On this machine no proxy is asked."""
+
+def connect(url: str, key: Secret | None, auth: httpx.Auth | None = None) -> ImportApi:
+    """The import API at `url`; `key` travels as `X-Api-Key`, what `auth` gives in `Authorization`.
+
+    On this machine no proxy is asked.
+    """
     headers = {API_KEY_HEADER: key.reveal()} if key else {}
     trusts_proxies = not is_loopback(urlsplit(url).hostname or "")
-    return ImportApi(url.rstrip("/"), httpx.Client(headers=headers, trust_env=trusts_proxies))
+    return ImportApi(url.rstrip("/"), httpx.Client(headers=headers, auth=auth, trust_env=trusts_proxies))
 
 
 def _json_object(answer: httpx.Response) -> Answer | None:

@@ -15,7 +15,7 @@ from shared.dead_letters import MOST
 from shared.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from shared.cli.letters import Found, Search, Stores, Wanted
+    from shared.cli.letters import Found, FoundLetter, Search, Stores, Wanted
     from shared.realtime.notification import Notification
     from shared.realtime.verdict import Verdict
     from shared.settings import Settings
@@ -42,14 +42,18 @@ def list_(
 ) -> None:
     """List the dead letters, newest first.
 
-    Both those of the state file and those of commercetools.
+    Those of the state file and of commercetools, and the messages that a queue gave up on: the state file's, and Pub/Sub's
+    where it is in use.
     """
     from shared.cli import render_letters as render
 
     with _stores() as (_, stores):
         search = stores.newest(_wanted(reason, of_type), limit)
         if as_json:
-            shown = {"deadLetters": [render.as_json(one) for one in search.found], "notReadable": search.forbidden}
+            shown = {
+                "deadLetters": [render.as_json(one) for one in search.found],
+                "notReadable": [one.name for one in search.not_readable],
+            }
             typer.echo(json.dumps(shown))
             return
         typer.echo("\n".join(render.table(search.found)) if search.found else "there are no dead letters")
@@ -78,20 +82,20 @@ def show(
 def replay(letter_ids: LetterIds = None, every: All = False, reason: Reason = None, of_type: Type = None) -> None:
     """Send what dead letters are about, as it is now.
 
-    Their resources are read again; a letter that is settled by it is dropped. Needs the settings of `serve`, from the
-    environment or `.env`, and the scopes of realtime.
+    Their resources are read again; a letter that is settled by it is dropped. A message that a queue gave up on is put into
+    it once more. Needs the settings of `serve`, from the environment or `.env`, and the scopes of realtime.
     """
     from shared.cli import render_letters as render
-    from shared.cli.letters import replayed
-    from shared.realtime.replay import notification_of_letter
+    from shared.cli.letters import can_be_replayed, replayed
 
     with _stores() as (settings, stores):
         found, missing = _chosen(stores, letter_ids, every, _wanted(reason, of_type))
         if every:
-            poison = [one for one in found if notification_of_letter(one.letter) is None]
-            found = [one for one in found if one not in poison]
-            if poison:
-                complain(f"note: {_count(len(poison))} cannot be replayed, look with: ct-klaviyo dead-letters list")
+            able = [one for one in found if can_be_replayed(one)]
+            if len(able) < len(found):
+                unable = _count(len(found) - len(able))
+                complain(f"note: {unable} cannot be replayed, look with: ct-klaviyo dead-letters list")
+            found = able
         results = []
         for result in replayed(found, _handler(settings)):
             typer.echo(render.outcome(result))
@@ -114,21 +118,26 @@ def drop(
 ) -> None:
     """Remove dead letters for good, without sending anything."""
     from shared.cli import letters
+    from shared.cli import render_letters as render
 
     with _stores() as (_, stores):
         found, missing = _chosen(stores, letter_ids, every, _wanted(reason, of_type))
         if found and not (yes or typer.confirm(f"This removes {_count(len(found))} for good. Go on?")):
             typer.echo("nothing was removed")
             return
-        typer.echo(f"removed {_count(sum(letters.drop(one) for one in found))}")
-        if missing:
+        dropped = letters.drop(found)
+        typer.echo(f"removed {_count(len(dropped))}")
+        held = [one for one in found if isinstance(one, letters.FoundMessage) and one not in dropped]
+        for one in held:
+            complain(render.not_there_now(one))
+        if missing or held:
             raise typer.Exit(Exit.FAILED)
 
 
 @contextmanager
 def _stores() -> Iterator[tuple[Settings, Stores]]:
     """The settings and the stores for the length of a command; turns errors into messages and exit codes."""
-    from shared.cli.letters import stores_of
+    from shared.cli.letter_stores import stores_of
     from shared.settings import load
 
     with ending():
@@ -160,7 +169,7 @@ def _chosen(stores: Stores, letter_ids: list[str] | None, every: bool, wanted: W
     return search.found, missing
 
 
-def _handler(settings: Settings) -> Callable[[Found, Notification], Verdict]:
+def _handler(settings: Settings) -> Callable[[FoundLetter, Notification], Verdict]:
     """The realtime side, which puts a letter that is refused again back where it was; it logs from warnings up."""
     from shared import logs
     from shared.realtime.process import handle_notification
@@ -169,17 +178,17 @@ def _handler(settings: Settings) -> Callable[[Found, Notification], Verdict]:
     logs.configure("WARNING", settings.logging.format)
     realtime = open_realtime_app(settings)
 
-    def handle(one: Found, notification: Notification) -> Verdict:
+    def handle(one: FoundLetter, notification: Notification) -> Verdict:
         return handle_notification(replace(realtime, dead_letters=one.store.letters), notification)
 
     return handle
 
 
 def _note(search: Search) -> None:
-    from shared.cli.render_letters import missing_scope
+    from shared.cli.render_letters import not_shown
 
-    for line in missing_scope(search.forbidden):
-        complain(line)
+    for one in search.not_readable:
+        complain(not_shown(one))
 
 
 def _complain_of_missing(letter_ids: list[str]) -> None:

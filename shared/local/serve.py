@@ -144,7 +144,7 @@ def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret
     Only the import's functions get the key of this start.
     """
     serve, workers = settings.serve, settings.state.workers
-    environment = {**environ, "LOCAL_TASK_KEY": task_key.reveal(), "LOCAL_WORKERS": str(workers)}
+    environment = {**environ, "LOCAL_TASK_KEY": task_key.reveal(), "WORKER_SLOTS": str(workers)}
     realtime = ChildSpec(
         name=REALTIME,
         target=REALTIME,

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from shared import logs
-from shared.commercetools.client import CommercetoolsClient, open_project
-from shared.commercetools.dead_letters import CustomObjectDeadLetters
-from shared.dead_letters import DeadLetters
+from shared.commercetools.client import open_project
+from shared.dead_letter_stores import open_dead_letters
 from shared.errors import ConfigError
 from shared.klaviyo.client import open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.realtime.app import RealtimeApp
 from shared.realtime.reading import Sources
-from shared.settings import Settings, StateBackend, load, load_logging
+from shared.settings import Settings, load, load_logging
 from shared.version import USER_AGENT
 
 _log = logs.get(__name__)
@@ -33,7 +32,7 @@ def open_realtime_app(settings: Settings | None = None) -> RealtimeApp:
         settings=settings,
         sources=Sources(commercetools, settings.mapping),
         klaviyo=klaviyo,
-        dead_letters=_dead_letters(settings, commercetools),
+        dead_letters=open_dead_letters(settings, commercetools),
         now=lambda: datetime.now(UTC),
     )
 
@@ -47,13 +46,3 @@ def open_function() -> RealtimeApp:
     except ConfigError as error:
         _log.critical("the settings cannot be used", error=error)
         raise SystemExit(2) from None
-
-
-def _dead_letters(settings: Settings, commercetools: CommercetoolsClient) -> DeadLetters:
-    """The state file where this machine keeps one, else the merchant's project (product.md "Where it runs")."""
-    if settings.on_google_cloud or settings.state.state_backend is not StateBackend.SQLITE:
-        return CustomObjectDeadLetters(commercetools)
-    from shared.sqlite.database import Database
-    from shared.sqlite.dead_letters import SqliteDeadLetters
-
-    return SqliteDeadLetters(Database(settings.state.state_path))

@@ -152,6 +152,14 @@ VARIABLES: tuple[Variable, ...] = (
         example="a long random text",
     ),
     Variable(
+        "BULK_IMPORT_AUDIENCE",
+        "text",
+        "command line",
+        "the audience of the Google ID token that is sent to `--url`; for a service on Google Cloud with a domain of its own",
+        shown_default="on `run.app` and `cloudfunctions.net` the address; elsewhere none is sent",
+        example="https://bulk-dispatch-123456789012.europe-west1.run.app",
+    ),
+    Variable(
         "PUSH_SERVICE_ACCOUNT",
         "e-mail address of a service account",
         "push endpoints",
@@ -167,6 +175,28 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("STATE_BACKEND", "`sqlite` or `firestore`", "bulk", "where runs and batches are recorded", default="sqlite"),
     Variable("QUEUE_BACKEND", "`sqlite` or `pubsub`", "bulk", "what carries the batches", default="sqlite"),
+    Variable(
+        "GOOGLE_CLOUD_PROJECT",
+        "project id",
+        "Firestore and Pub/Sub adapters",
+        "the Google Cloud project of state and queue",
+        shown_default="that of the credentials",
+        example="my-cloud-project",
+    ),
+    Variable(
+        "GOOGLE_NAME_PREFIX",
+        "letters, digits and `-`",
+        "Pub/Sub adapter",
+        "what the names of topics and subscriptions begin with",
+        default="klaviyo-sync",
+    ),
+    Variable(
+        "FIRESTORE_DATABASE",
+        "text",
+        "Firestore adapter",
+        "the Firestore database that runs and batches are recorded in",
+        default="(default)",
+    ),
     Variable("STATE_PATH", "path", "SQLite adapters", "the SQLite file", default=".data/state.sqlite3"),
     Variable(
         "REALTIME_DEADLINE_S",
@@ -191,7 +221,7 @@ VARIABLES: tuple[Variable, ...] = (
         "`json` or `text`",
         "logging",
         "JSON is in the form that Google Cloud reads",
-        shown_default="`json` on Google Cloud, else `text`",
+        shown_default="`json` on Google Cloud and on Connect, else `text`",
     ),
     Variable(
         "CONNECT_SUBSCRIPTION_DESTINATION",
@@ -211,10 +241,19 @@ VARIABLES: tuple[Variable, ...] = (
         set_by=Audience.PLATFORM,
     ),
     Variable(
-        "LOCAL_WORKERS",
+        "ON_CONNECT",
+        "`true` or `false`",
+        "access, dead letters, logging",
+        "set by the bundle for commercetools Connect: the platform guards the endpoint, and its disk does not last",
+        default="false",
+        set_by=Audience.PRODUCT,
+    ),
+    Variable(
+        "WORKER_SLOTS",
         "whole number, 1 to 64",
         "bulk worker",
-        "`WORKERS` as the local supervisor hands it down, since the functions framework takes that name for its own processes",
+        "`WORKERS` as the supervisor or the deployment hands it down, since the functions framework takes that name for its own "
+        "processes",
         set_by=Audience.PRODUCT,
     ),
     Variable(
@@ -240,6 +279,8 @@ OUR_PREFIXES = (
     "PUSH_",
     "STATE_",
     "QUEUE_",
+    "GOOGLE_NAME",
+    "FIRESTORE_DATA",
     "WORKER",
     "REALTIME_",
     "PRODUCT_URL",

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from shared.settings.model import (
     BudgetSettings,
     CommercetoolsSettings,
     ConnectSettings,
+    GoogleSettings,
     KlaviyoSettings,
     LogFormat,
     LoggingSettings,
@@ -42,12 +44,23 @@ from shared.settings.secret import Secret
 
 _TEMPLATE_TOKENS = ("productSlug", "productId", "productKey", "sku")
 _PUBLIC_KEY = re.compile("[A-Za-z0-9]{6}")
+_DESTINATION_PARTS = {
+    SubscriptionDestination.GOOGLE_PUBSUB: (
+        ("CONNECT_GCP_TOPIC_NAME", r"[^/\s]{3,255}", "the name of a Pub/Sub topic, without its project"),
+        ("CONNECT_GCP_PROJECT_ID", r"[^/\s]{4,62}", "a Google Cloud project id"),
+    ),
+    SubscriptionDestination.SNS: (("CONNECT_AWS_TOPIC_ARN", r"arn:[^:\s]+:sns(:[^:\s]+){3}", "the ARN of an SNS topic"),),
+}
 _LONGEST_DEADLINE_S = 3600  # no invocation on Google Cloud may last longer
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings that `environ` (absent: this process's environment) describes. Raises ConfigError with every problem."""
+def load(environ: Mapping[str, str] | None = None, *, destination_needed: bool = False) -> Settings:
+    """The settings that `environ` (absent: this process's environment) describes. Raises ConfigError with every problem.
+
+    With `destination_needed` it is a problem too when they do not say where commercetools is to deliver.
+    """
     reader = Reader(os.environ if environ is None else environ)
+    on_connect = reader.flag("ON_CONNECT")
     settings = Settings(
         commercetools=_commercetools(reader),
         klaviyo=_klaviyo(reader),
@@ -55,10 +68,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         serve=_serve(reader),
         access=_access(reader),
         state=_state(reader),
+        google=_google(reader),
         budgets=_budgets(reader),
-        logging=_logging(reader),
-        connect=_connect(reader),
+        logging=_logging(reader, on_connect),
+        connect=_connect(reader, needed=destination_needed),
         k_service=reader.text("K_SERVICE"),
+        on_connect=on_connect,
     )
     reader.refuse_misspelt_names()
     if reader.problems:
@@ -68,7 +83,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def load_logging(environ: Mapping[str, str] | None = None) -> LoggingSettings:
     """How to log before, or in spite of, everything else: what cannot be read counts as absent. Never raises."""
-    return _logging(Reader(os.environ if environ is None else environ))
+    reader = Reader(os.environ if environ is None else environ)
+    return _logging(reader, reader.flag("ON_CONNECT"))
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
@@ -221,7 +237,21 @@ def _state(reader: Reader) -> StateSettings:
         state_backend=reader.choice("STATE_BACKEND", StateBackend) or StateBackend.SQLITE,
         queue_backend=reader.choice("QUEUE_BACKEND", QueueBackend) or QueueBackend.SQLITE,
         state_path=Path(reader.text("STATE_PATH")),
-        workers=reader.whole("LOCAL_WORKERS" if reader.text("LOCAL_WORKERS") else "WORKERS", 1, 64),
+        workers=reader.whole("WORKER_SLOTS" if reader.text("WORKER_SLOTS") else "WORKERS", 1, 64),
+    )
+
+
+def _google(reader: Reader) -> GoogleSettings:
+    return GoogleSettings(
+        project=reader.matching("GOOGLE_CLOUD_PROJECT", r"[a-z0-9.:-]{4,62}", "a Google Cloud project id"),
+        name_prefix=reader.matching(
+            "GOOGLE_NAME_PREFIX", "[a-z][a-z0-9-]{1,20}[a-z0-9]", "3 to 22 small letters, digits and -, a letter first"
+        ),
+        firestore_database=reader.matching(
+            "FIRESTORE_DATABASE",
+            r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]",
+            "(default), or 4 to 63 small letters, digits and -",
+        ),
     )
 
 
@@ -232,18 +262,36 @@ def _budgets(reader: Reader) -> BudgetSettings:
     )
 
 
-def _logging(reader: Reader) -> LoggingSettings:
-    default = LogFormat.JSON if reader.text("K_SERVICE") else LogFormat.TEXT
+def _logging(reader: Reader, on_connect: bool) -> LoggingSettings:
+    default = LogFormat.JSON if reader.text("K_SERVICE") or on_connect else LogFormat.TEXT
     return LoggingSettings(
         level=reader.choice("LOG_LEVEL", LogLevel) or LogLevel.INFO,
         format=reader.choice("LOG_FORMAT", LogFormat) or default,
     )
 
 
-def _connect(reader: Reader) -> ConnectSettings:
-    return ConnectSettings(
-        destination=reader.choice("CONNECT_SUBSCRIPTION_DESTINATION", SubscriptionDestination),
+def _connect(reader: Reader, *, needed: bool) -> ConnectSettings:
+    """Where to deliver; a topic of one cloud alone says which. Only who needs it refuses what is missing or malformed."""
+    name = "CONNECT_SUBSCRIPTION_DESTINATION"
+    connect = ConnectSettings(
+        destination=reader.choice(name, SubscriptionDestination),
         gcp_topic_name=reader.text("CONNECT_GCP_TOPIC_NAME"),
         gcp_project_id=reader.text("CONNECT_GCP_PROJECT_ID"),
         aws_topic_arn=reader.text("CONNECT_AWS_TOPIC_ARN"),
     )
+    on_google, on_aws = bool(connect.gcp_topic_name or connect.gcp_project_id), bool(connect.aws_topic_arn)
+    if not reader.given(name) and on_google != on_aws:
+        inferred = SubscriptionDestination.GOOGLE_PUBSUB if on_google else SubscriptionDestination.SNS
+        connect = replace(connect, destination=inferred)
+    if needed and connect.destination is not None:
+        _refuse_incomplete(reader, connect.destination)
+    elif needed and not reader.given(name):
+        choices = " or ".join(choice.value for choice in SubscriptionDestination)
+        reader.fault(name, f"is missing; commercetools Connect sets it, elsewhere set it to {choices}")
+    return connect
+
+
+def _refuse_incomplete(reader: Reader, destination: SubscriptionDestination) -> None:
+    for name, pattern, form in _DESTINATION_PARTS[destination]:
+        if not reader.matching(name, pattern, form):
+            reader.fault(name, f"is missing; set it to {form}, which the destination {destination} needs")

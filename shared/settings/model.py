@@ -118,6 +118,15 @@ class StateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GoogleSettings:
+    """Where the Google Cloud adapters find their things; an empty `project` means that of the credentials."""
+
+    project: str
+    name_prefix: str
+    firestore_database: str
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetSettings:
     """Time budgets of one invocation, in seconds (decisions.md 5)."""
 
@@ -153,15 +162,22 @@ class Settings:
     serve: ServeSettings
     access: AccessSettings
     state: StateSettings
+    google: GoogleSettings
     budgets: BudgetSettings
     logging: LoggingSettings
     connect: ConnectSettings
     k_service: str
+    on_connect: bool
 
     @property
     def on_google_cloud(self) -> bool:
         """Whether Cloud Run runs us, and so guards the endpoint."""
         return bool(self.k_service)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a platform runs us that guards the endpoint and whose disk does not last: Cloud Run, or Connect (ADR 0018)."""
+        return self.on_google_cloud or self.on_connect
 
 
 def serves_realtime(serve: ServeSettings) -> bool:

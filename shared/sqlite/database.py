@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -177,6 +178,12 @@ class Database:
 
     def _unusable(self, why: str) -> ConfigError:
         return ConfigError([Problem("STATE_PATH", f"{self._path} cannot be used as state file ({why}): name another one")])
+
+
+@cache
+def state_file(path: Path) -> Database:
+    """The state file at `path`, one for all of the process's adapters, so that its writers wait in one line."""
+    return Database(path)
 
 
 def _code(error: sqlite3.Error) -> int | None:

@@ -13,6 +13,7 @@ import msgspec
 
 from shared.bulk.records import Batch, BatchResult, BatchStatus, FailedItem, IdRange, Run, Summary, batch_id
 from shared.bulk.results import EXAMPLES, SHOWN_FAILURES
+from shared.bulk.run import is_list
 from shared.sqlite.database import micros
 
 _ranges = msgspec.json.Decoder(IdRange)
@@ -82,11 +83,6 @@ def summary(connection: sqlite3.Connection, run: Run, now: datetime, recent_wind
 def _is_settled(counts: dict[str, int] | None) -> bool:
     """Every batch of a range is done or failed; a range without batches has no counts."""
     return counts is None or counts["done"] + counts["failed_batches"] == counts["planned"]
-
-
-def is_list(run: Run) -> bool:
-    """The run goes through a list (of ids, or of another run's failures), not through the ids in order: it has no cursor."""
-    return run.options.ids is not None or run.options.retry_of is not None
 
 
 def _first_failures(connection: sqlite3.Connection, run_id: str) -> list[FailedItem]:

@@ -19,7 +19,7 @@ def suite(folder: Path, marks: str) -> subprocess.CompletedProcess[str]:
     """Runs a suite of one test, that is skipped, with every tier required."""
     tests = folder / "repository" / "tests"
     tests.mkdir(parents=True)
-    for name in ("conftest.py", "vendor_contracts.py"):
+    for name in ("conftest.py", "google_emulators.py", "vendor_contracts.py"):
         shutil.copy(TESTS / name, tests)
     (tests / "test_one.py").write_text(f"{marks}def test_one():\n    assert False\n")
     return subprocess.run(

@@ -19,7 +19,7 @@ from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.work import give_up_batch, work_batch
 from shared.dead_letters import DeadLetter
 from shared.decoding import UNDECODABLE
-from shared.errors import TransientError
+from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite, TransientError
 from shared.http import ApiRequest, ApiResponse
 from shared.push import MalformedPush, pushed_message
 
@@ -53,16 +53,19 @@ def worker_answer(app: ImportApp, request: ApiRequest) -> ApiResponse:
 
 
 def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], handle: Callable[[Message], None]) -> ApiResponse:
-    verdict = access.check_task_caller(request.headers, app.settings)
+    try:
+        verdict = access.check_task_caller(request.headers, app.settings, app.verify_id_token, now=app.now())
+    except TransientError as error:
+        _log.warning("delivery cannot be checked now, it comes again", error=error)
+        return ApiResponse(503, b"")
     if isinstance(verdict, access.Denied):
-        return ApiResponse(verdict.status, msgspec.json.encode({"error": verdict.error, "message": verdict.message}))
+        return _refused(app, verdict)
     try:
         pushed = pushed_message(request.headers, request.body)
         message = msgspec.json.decode(pushed.data, type=message_type)
     except (MalformedPush, *UNDECODABLE) as error:
         reason = error.reason if isinstance(error, MalformedPush) else "not_such_a_message"
-        _set_aside(app, message_type, reason)
-        return ApiResponse(204, b"")
+        return _set_aside(app, message_type, reason)
     try:
         handle(message)
     except TransientError as error:
@@ -74,7 +77,23 @@ def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], h
     return ApiResponse(204, b"")
 
 
-def _set_aside(app: ImportApp, message_type: type[Message], reason: str) -> None:
+def _refused(app: ImportApp, verdict: access.Denied) -> ApiResponse:
+    """The answer to whoever is not the queue; should it be the queue after all, the log is where its run stands still."""
+    fault = verdict.fault or verdict.error
+    if refused := app.refusals.to_say(fault, app.now()):
+        _log.error("task refused: the caller is not the queue", reason=fault, refused_count=refused)
+    return ApiResponse(verdict.status, msgspec.json.encode({"error": verdict.error, "message": verdict.message}))
+
+
+def _set_aside(app: ImportApp, message_type: type[Message], reason: str) -> ApiResponse:
+    """Record a message that nobody could read; where that is not allowed, the log has all that is known of it."""
     letter = DeadLetter(letter_id=app.new_id(), at=app.now(), source="import", reason=reason, message_type=message_type.__name__)
     _log.error("message set aside", reason=reason, dead_letter_id=letter.letter_id)
-    app.dead_letters.add(letter, budget_of(SET_ASIDE_S))
+    try:
+        app.dead_letters.add(letter, budget_of(SET_ASIDE_S))
+    except (PermanentError, StaleWrite):
+        _log.error("dead letter cannot be stored, this line is all there is", dead_letter_id=letter.letter_id, reason=reason)
+    except (TransientError, AuthError, Interrupted) as error:
+        _log.warning("dead letter is not stored yet", dead_letter_id=letter.letter_id, error=error)
+        return ApiResponse(503, b"")
+    return ApiResponse(204, b"")

@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from google_emulators import IN_ONE_PROCESS
+from pubsub_world import PREFIX, PubSubWorld, pubsub_world
 
 from shared.bulk.ports import Queue, Topic
+from shared.google import names
+from shared.google.names import Stream
+from shared.google.queue import open_queue
 from shared.sqlite.database import Database
 from shared.sqlite.queue import SqliteQueue
 
@@ -53,19 +58,56 @@ class SqliteReceiver:
         assert self._queue.nack(delivery, 0)
 
 
+@dataclass(frozen=True)
+class PulledDelivery:
+    """A delivery of Pub/Sub, with what it takes to answer it."""
+
+    subscription: str
+    ack_id: str
+    body: bytes
+    attempt: int
+
+
+class PubSubReceiver:
+    """Pulls from the subscription that pushes in a deployment: only so can a test hold a delivery."""
+
+    def __init__(self, world: PubSubWorld) -> None:
+        self._world = world
+
+    def receive(self, topic: Topic, most: int) -> list[Any]:
+        name = names.push_subscription(PREFIX, Stream(topic))
+        return [
+            PulledDelivery(name, one.ack_id, one.message.data, one.delivery_attempt) for one in self._world.pulled(name, most)
+        ]
+
+    def acknowledge(self, delivery: Any) -> None:
+        self._world.acknowledge(delivery.subscription, [delivery.ack_id])
+
+    def refuse(self, delivery: Any) -> None:
+        self._world.give_back(delivery.subscription, [delivery.ack_id])
+
+
 @contextmanager
-def sqlite(folder: Path) -> Iterator[Ends]:
+def sqlite(request: pytest.FixtureRequest) -> Iterator[Ends]:
     """An empty queue in a file of its own."""
+    folder: Path = request.getfixturevalue("tmp_path")
     with Database(folder / "state.sqlite3") as database:
         queue = SqliteQueue(database)
         yield Ends(queue, SqliteReceiver(queue))
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractContextManager[Ends]]] = {"sqlite": sqlite}
+@contextmanager
+def pubsub(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    """An empty queue in a Google Cloud project of its own."""
+    with pubsub_world(request.getfixturevalue("google"), request.getfixturevalue("monkeypatch")) as world:
+        yield Ends(open_queue(world.settings), PubSubReceiver(world))
 
 
-@pytest.fixture(params=ADAPTERS)
-def ends(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Ends]]] = {"sqlite": sqlite, "pubsub": pubsub}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("pubsub", marks=IN_ONE_PROCESS)])
+def ends(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Both ends of an empty queue."""
-    with ADAPTERS[request.param](tmp_path) as opened:
+    with ADAPTERS[request.param](request) as opened:
         yield opened

@@ -15,7 +15,7 @@ def bodies(deliveries: list[Any]) -> list[bytes]:
     return [delivery.body for delivery in deliveries]
 
 
-@pytest.mark.parametrize("body", [b'{"runId":"r"}', b"", b"\x00\xff", "ü".encode(), b"x" * 4096], ids=repr)
+@pytest.mark.parametrize("body", [b'{"runId":"r"}', b"\x00\xff", "ü".encode(), b"x" * 4096], ids=repr)
 def test_a_body_arrives_as_it_was_published(ends: Any, body: bytes) -> None:
     """Byte for byte; a first delivery is attempt 1."""
     ends.queue.publish(Topic.WORK, [body])

@@ -7,24 +7,39 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from google_emulators import IN_ONE_PROCESS
+from google_firestore import emulated_store
 
+from sandbox.emulators import Emulators
 from shared.bulk.ports import RunStore
 from shared.sqlite.database import Database
 from shared.sqlite.run_store import SqliteRunStore
 
 
 @contextmanager
-def sqlite(folder: Path) -> Iterator[RunStore]:
+def sqlite(request: pytest.FixtureRequest) -> Iterator[RunStore]:
     """An empty store in a file of its own."""
+    folder: Path = request.getfixturevalue("tmp_path")
     with Database(folder / "state.sqlite3") as database:
         yield SqliteRunStore(database)
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractContextManager[RunStore]]] = {"sqlite": sqlite}
+@contextmanager
+def firestore(request: pytest.FixtureRequest) -> Iterator[RunStore]:
+    """An empty store in a Google Cloud project of its own."""
+    google: Emulators = request.getfixturevalue("google")
+    with emulated_store(google) as store:
+        yield store
 
 
-@pytest.fixture(params=ADAPTERS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunStore]:
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[RunStore]]] = {
+    "sqlite": sqlite,
+    "firestore": firestore,
+}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("firestore", marks=IN_ONE_PROCESS)])
+def store(request: pytest.FixtureRequest) -> Iterator[RunStore]:
     """An empty run store."""
-    with ADAPTERS[request.param](tmp_path) as opened:
+    with ADAPTERS[request.param](request) as opened:
         yield opened

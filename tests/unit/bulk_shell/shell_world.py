@@ -26,7 +26,7 @@ from shared.bulk.plan import BATCH_SIZES, range_count
 from shared.bulk.ports import Topic
 from shared.bulk.records import Batch, BatchStatus, Kind, Run, RunOptions, RunStatus, Summary
 from shared.bulk.results import total
-from shared.bulk.wiring import wired
+from shared.bulk.wiring import State, wired
 from shared.commercetools import custom_objects
 from shared.commercetools.client import open_commercetools
 from shared.commercetools.lock import CONTAINER, KEYS, LockState
@@ -36,6 +36,7 @@ from shared.klaviyo.limiter import Limiter
 from shared.local.cloudevent import message_published
 from shared.settings import load
 from shared.sqlite.database import Database
+from shared.sqlite.dead_letters import SqliteDeadLetters
 from shared.sqlite.queue import Delivery, SqliteQueue
 from shared.sqlite.run_store import SqliteRunStore
 
@@ -240,7 +241,8 @@ def open_world(
     with Database(settings.state.state_path) as database:
         queue, store = SqliteQueue(database), SqliteRunStore(database)
         numbers = iter(range(1, 1_000_000))
-        app = wired(settings, database, commercetools, klaviyo, now=clock, new_id=lambda: f"{state.stem}-{next(numbers)}")
+        in_file = State(store, queue, SqliteDeadLetters(database))
+        app = wired(settings, in_file, commercetools, klaviyo, now=clock, new_id=lambda: f"{state.stem}-{next(numbers)}")
         yield World(app, queue, store, clock, servers, environment, kind)
     klaviyo.close()
     commercetools.close()

@@ -24,7 +24,7 @@ def api() -> Iterator[FakeImportApi]:
 def run(api: FakeImportApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command as a person would, in a folder of its own, with the import API's port in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("BULK_IMPORT_API_KEY", "BULK_IMPORT_PORT"):
+    for name in ("BULK_IMPORT_API_KEY", "BULK_IMPORT_AUDIENCE", "BULK_IMPORT_PORT", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
 
     def command(*arguments: str, typed: str | None = None, **environment: str) -> Result:

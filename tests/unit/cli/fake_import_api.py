@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,13 +67,17 @@ class Call:
 
 @dataclass
 class FakeImportApi:
-    """What the server answers: `answers` by method and path; the run's status is the next of `course`, the last one stays."""
+    """What the server answers: `answers` by method and path; the run's status is the next of `course`, the last one stays.
+
+    `guard` stands before it, as Google does before a private service: what it answers is the answer.
+    """
 
     url: str = ""
     course: list[dict[str, Any]] = field(default_factory=lambda: [status("completed", progress=1.0)])
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     stops_within: int = 1
+    guard: Callable[[Call], tuple[int, str] | None] = lambda _call: None
     lock: Lock = field(default_factory=Lock)
 
     @property
@@ -123,10 +127,12 @@ def fake_import_api() -> Iterator[FakeImportApi]:
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            code, body = api.answer(Call(self.command, self.path, headers, json.loads(sent) if sent else None))
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            call = Call(self.command, self.path, headers, json.loads(sent) if sent else None)
+            stopped = api.guard(call)
+            code, body = stopped or api.answer(call)
+            content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(code)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/html; charset=UTF-8" if stopped else "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -18,7 +18,8 @@ from typer.testing import Result
 
 from sandbox.launch import PROJECT, Sandbox, sandbox
 from shared.budget import budget_of
-from shared.cli.letters import stores_of
+from shared.cli.letter_stores import stores_of
+from shared.cli.letters import COMMERCETOOLS, LetterStore
 from shared.dead_letters import DeadLetter, letter_id_of
 from shared.realtime.notification import Notification
 from shared.realtime.replay import notification_of_letter
@@ -102,8 +103,9 @@ def keep_here(environment: dict[str, str], *letters: DeadLetter) -> None:
 def keep_in_project(environment: dict[str, str], *letters: DeadLetter) -> None:
     """Put letters into the merchant's project."""
     with stores_of(load(environment)) as stores:
+        (project,) = [store for store in stores.stores if isinstance(store, LetterStore) and store.name == COMMERCETOOLS]
         for one in letters:
-            stores.stores[-1].letters.add(one, budget_of(10))
+            project.letters.add(one, budget_of(10))
 
 
 def kept(dead_letters: Command) -> list[str]:

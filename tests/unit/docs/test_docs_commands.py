@@ -17,7 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 MAKE_VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
 SETTINGS = {name for variable in VARIABLES for name in (variable.name, variable.also) if name} | IGNORED_NAMES
-NAMES_ELSEWHERE = {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS"}
+NAMES_ELSEWHERE = {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS", "GOOGLE_APPLICATION_CREDENTIALS"}
 COMMANDS = dict(commands())
 GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 

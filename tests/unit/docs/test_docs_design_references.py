@@ -27,7 +27,7 @@ CITATION = re.compile(
 
 def cited() -> Iterator[tuple[str, str]]:
     """Document and section of every citation in the code; an empty section for a document as a whole."""
-    folders = ("shared", "functions", "sandbox", "tests")
+    folders = ("shared", "functions", "post_deploy", "sandbox", "tests")
     paths = [ROOT / "main.py", ROOT / "pyproject.toml", *(path for name in folders for path in (ROOT / name).rglob("*.py"))]
     for path in paths:
         if path.parent == ROOT / "tests" / "unit" / "docs":

@@ -70,6 +70,12 @@ def test_messages_are_delivered_in_the_order_of_publication(queue: SqliteQueue, 
     assert [delivery.body for delivery in leased(queue)] == [b"3", b"4"]
 
 
+def test_a_message_may_be_empty(queue: SqliteQueue) -> None:
+    """Not a property of every queue: Pub/Sub takes no message without content, and no import publishes one."""
+    queue.publish(Topic.WORK, [b""])
+    assert one(queue).body == b""
+
+
 def test_a_delivery_says_which_it_is(queue: SqliteQueue, clock: Clock) -> None:
     """Message, attempt and the moment of publication; two deliveries of a message have two ids."""
     queue.publish(Topic.WORK, [b"1"])

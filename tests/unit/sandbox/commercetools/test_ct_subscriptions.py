@@ -154,3 +154,14 @@ def test_deletion_needs_the_version(ct: Any) -> None:
     assert ct.call("DELETE", path, params={"version": 7}).status_code == 409
     assert ct.call("DELETE", path, params={"version": 1}).status_code == 200
     assert ct.get(path).status_code == 404
+
+
+def test_a_status_that_a_checker_sets_ends_with_the_next_destination(ct: Any) -> None:
+    """As the API says of all but a manual suspension, which only the vendor's support ends."""
+    for status, then in (("ConfigurationErrorDeliveryStopped", "Healthy"), ("ManuallySuspended", "ManuallySuspended")):
+        version = create(ct).json().get("version") or ct.get("/subscriptions/key=sync").json()["version"]
+        assert ct.send("PATCH", "/_sandbox/subscriptions/sync", json={"status": status}).json()["status"] == status
+        assert ct.get("/subscriptions/key=sync").json()["version"] == version
+        assert update(ct, version, {"action": "changeDestination", "destination": TOPIC}).json()["status"] == then
+    assert ct.send("PATCH", "/_sandbox/subscriptions/sync", json={"status": "Unwell"}).status_code == 400
+    assert ct.send("PATCH", "/_sandbox/subscriptions/none", json={"status": "Healthy"}).status_code == 404

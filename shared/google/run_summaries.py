@@ -1,0 +1,146 @@
+"""The sums of a run over its documents, without reading each batch every time.
+
+Every delivery asks for them, so reading all batches would make reads grow with the square of the batches. Two things save
+it. The ranges count what was recorded of them, so queued batches need not be read. And settled batches are final, so a
+process remembers them: Firestore counts how many there are, and only those that are missing are read, the last ones first.
+That is exact whatever clocks and other processes do: what is remembered is part of what is settled, so as many is all.
+
+Everything is read as it was at one moment, that at which the run was read: the numbers belong together, and whoever has
+written before they asked is in them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from google.cloud.firestore import CollectionReference, Query
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from shared.bulk.records import BatchStatus, IdRange, Run, Summary
+from shared.bulk.run import is_list
+from shared.google.batch_documents import SUMS
+from shared.google.firestore_documents import CALL_S, EPOCH, Documents, plain
+from shared.google.settled_batches import Row, SettledBatches, Shown, Totals, row_of
+
+_MOST_RUNS = 8
+"""Runs that a process remembers; no more are under way at once, since each kind has one."""
+_LEAST_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRange:
+    """A range, and what was recorded of it so far: batches, and the items in them."""
+
+    part: IdRange
+    batches: int
+    items: int
+
+
+class Summaries:
+    """Computes summaries, and remembers between them what is final. Threads may share it."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._memories: OrderedDict[str, SettledBatches] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(
+        self,
+        run: Run,
+        ranges: Sequence[PlannedRange],
+        batches: CollectionReference,
+        at: datetime,
+        now: datetime,
+        recent_window_s: float,
+    ) -> Summary:
+        """The summary of a run whose record and ranges were read as they were `at` that moment of Firestore's clock."""
+        stirred = batches.where(filter=FieldFilter("stirred", "==", True)).select(SUMS)
+        open_rows = [row_of(snapshot) for snapshot in self._documents.query(stirred, at=at)]
+        settled = batches.where(filter=FieldFilter("finished_at", ">", EPOCH))
+        there = self._documents.count(settled, at=at)
+        with self._remembered(run.run_id) as memory:
+            self._complete(memory, settled, there, at)
+            recent = now - timedelta(seconds=recent_window_s)
+            return _summed(run, ranges, memory.totals(plain(at)), memory.shown(plain(at)), open_rows, now, recent)
+
+    @contextmanager
+    def _remembered(self, run_id: str) -> Iterator[SettledBatches]:
+        """What is remembered of a run, alone with it; one that nobody else has when that takes too long."""
+        with self._lock:
+            memory = self._memories.setdefault(run_id, SettledBatches())
+            self._memories.move_to_end(run_id)
+            if len(self._memories) > _MOST_RUNS:
+                self._memories.popitem(last=False)
+        if not memory.lock.acquire(timeout=CALL_S):
+            yield SettledBatches()
+            return
+        try:
+            yield memory
+        finally:
+            memory.lock.release()
+
+    def _complete(self, memory: SettledBatches, settled: Query, there: int, at: datetime) -> None:
+        """Read what is missing of so many that were settled `at` that moment; clocks that differ cost a page more."""
+        if memory.count(plain(at)) > there:  # the documents have outlived their time, and are being deleted
+            memory.forget()
+        newest_first = settled.order_by("finished_at", direction=Query.DESCENDING).select(SUMS)
+        query, missing = newest_first, there - memory.count(plain(at))
+        limit = missing
+        while missing > 0:
+            page = self._documents.query(query.limit(limit), at=at, wide=True)
+            memory.add(map(row_of, page))
+            missing = there - memory.count(plain(at))
+            if len(page) < limit:
+                return
+            query, limit = newest_first.start_after(page[-1]), max(missing, _LEAST_PAGE)
+
+
+def _summed(
+    run: Run,
+    ranges: Sequence[PlannedRange],
+    settled: Totals,
+    shown: Sequence[Shown],
+    open_rows: Sequence[tuple[Row, Shown | None]],
+    now: datetime,
+    recent: datetime,
+) -> Summary:
+    working = [row for row, _ in open_rows if row.status is BatchStatus.WORKING]
+    planned = sum(one.batches for one in ranges)
+    open_done = bool(ranges) and all(one.part.done or one.part.closing for one in ranges)
+    open_settled = all(settled.in_range[one.part.index] == one.batches for one in ranges if not one.part.closing)
+    return Summary(
+        planned=planned,
+        done=settled.done,
+        failed_batches=settled.failed,
+        queued=planned - settled.done - settled.failed - len(working),
+        live=sum(1 for row in working if row.lease_until and row.lease_until > now),
+        open_done=open_done,
+        open_settled=open_done and open_settled,
+        ranges_done=bool(ranges) and all(one.part.done for one in ranges),
+        settled_items=settled.items,
+        planned_items=sum(one.items for one in ranges),
+        fed_items=sum(one.items for one in ranges if one.part.feed),
+        recent_items=settled.items_since(recent),
+        cursor=None if is_list(run) else _cursor([one for one in ranges if one.part.feed is None], settled),
+        result=settled.result((row for row, _ in open_rows), [*shown, *(some for _, some in open_rows if some)]),
+    )
+
+
+def _cursor(ranges: Sequence[PlannedRange], settled: Totals) -> str | None:
+    """The highest id such that everything at or below it is done (http-api.md "Status of a run").
+
+    A failed batch ends it: a start from this id must reach what has not been sent.
+    """
+    cursor: str | None = None
+    for one in ranges:
+        first_open = settled.first_open(one.part.index)
+        if first_open > 1:
+            cursor = settled.last_id(one.part.index, first_open - 1)
+        if first_open <= one.batches or not one.part.done:
+            break
+    return cursor
