@@ -13,7 +13,7 @@ WITH_IMPORT ?=
 ARGS ?=
 TERRAFORM_CHECK ?= ../shared/tools/terraform-check
 
-.PHONY: help setup demo run subscriptions test check format lock bench source-archive terraform-check clean
+.PHONY: help setup demo run subscriptions test emulators-test check format lock bench source-archive connect-bundle terraform-check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ subscriptions: setup ## make or update the commercetools subscriptions: make sub
 test: setup ## the whole test suite
 	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
+emulators-test: setup ## everything as on Google Cloud, on its emulators, and the contracts of state and queue; needs the Cloud SDK
+	REQUIRE_ALL_TIERS=1 $(BIN)/python -m pytest tests/emulators tests/contract/run_store tests/contract/queue
+
 check: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -57,6 +60,11 @@ lock: setup ## compile the locks anew from pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" --constraint requirements-dev.txt - --output-file requirements-build.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" --constraint requirements-dev.txt deploy/connect/requirements.in \
+		--output-file requirements-connect.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" .github/requirements-audit.in --output-file .github/requirements-audit.txt
 
 bench: setup ## measure against the simulators: make bench KIND=customers|orders|products|categories|all|realtime SIZE=S|M
 	@$(BIN)/python -m sandbox.bench $(KIND) $(if $(filter realtime,$(KIND)),--seconds $(SECONDS) \
@@ -64,6 +72,9 @@ bench: setup ## measure against the simulators: make bench KIND=customers|orders
 
 source-archive: ## write build/source.zip, which the functions on Google Cloud are built from
 	@$(PYTHON) deploy/source_archive.py build/source.zip
+
+connect-bundle: setup ## write build/connect, the folder that commercetools Connect deploys: make connect-bundle [ARGS="--out FOLDER"]
+	@$(BIN)/python -m deploy.connect $(ARGS)
 
 # Terraform itself has to fetch the provider; the stand-in for its schema, where there is one, needs no network.
 terraform-check: ## check terraform/ without an account: format, arguments, and its tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sysconfig
 import threading
 import time
@@ -17,6 +18,9 @@ from sandbox.launch import HTTP, START_S, Launched, LaunchError, free_port, laun
 
 ROOT = Path(__file__).resolve().parents[1]
 """What is uploaded: the folder with `main.py`."""
+
+LONGEST_START_S = 10.0
+"""How long a request waits for an instance to come up."""
 
 _LOOK_S = 0.05
 
@@ -56,8 +60,12 @@ class CloudFunction:
         return list(self._instances)
 
     def url(self) -> str:
-        """Where the next request goes: to the instances in turn."""
-        return self._instances[next(self._turn) % len(self._instances)].url
+        """Where the next request goes: to the instances in turn; as Cloud Run does, it waits for one that is starting."""
+        port = self._ports[next(self._turn) % len(self._ports)]
+        deadline = time.monotonic() + LONGEST_START_S
+        while not _listens(port) and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        return _url(port)
 
     def lines(self) -> list[str]:
         """What the running instances have written last."""
@@ -100,7 +108,7 @@ class CloudFunction:
     def _launched(self, port: int) -> Launched:
         program = Path(sysconfig.get_path("scripts")) / "functions-framework"
         instance = launch(self.name, [str(program)], {**self._environment, "PORT": str(port)}, ROOT)
-        instance.url = f"http://127.0.0.1:{port}"
+        instance.url = _url(port)
         return instance
 
 
@@ -126,6 +134,16 @@ class Supervisor:
         while not self._ended.wait(_LOOK_S):
             for function in self._functions:
                 function.look()
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False
 
 
 def _answers(url: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from sandbox.cloud_front import CloudFront
 from sandbox.cloud_functions import CloudFunction, Supervisor
 from sandbox.emulators import Emulators
 from sandbox.google_topics import Terms, Topics
@@ -35,7 +36,7 @@ class Layout:
     """How much of everything there is, and how Pub/Sub delivers.
 
     `slots` batches are worked at once in an instance of the worker; the rest of its `worker_threads` wait for Klaviyo. A share
-    `twice` of plans and batches is delivered twice at once, and a share of the batches as CloudEvents when `envelope` says so.
+    `twice` of plans and batches is delivered twice at once. `envelope` and `terms` are as for `sandbox.push_bridge.Route`.
     """
 
     dispatchers: int = 1
@@ -50,7 +51,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class GoogleCloud:
-    """A project with everything in it, under way.
+    """A project with everything in it, under way; `pushed` is where the emulator delivers notifications to.
 
     `environment` is that of the functions without what the platform adds: with it the command line finds the same state.
     """
@@ -58,6 +59,7 @@ class GoogleCloud:
     project: str
     environment: Mapping[str, str]
     topics: Topics
+    pushed: CloudFront
     realtime: CloudFunction
     dispatch: CloudFunction
     worker: CloudFunction
@@ -92,22 +94,24 @@ def google_cloud(
     of_worker = {**environment, "WORKER_SLOTS": str(layout.slots)}
     with ExitStack() as stack:
         topics = Topics(emulators.pubsub.url, project, NAME_PREFIX)
-        stack.callback(topics.close)
         realtime = CloudFunction("realtime_event", environment, 16)
         dispatch = CloudFunction("bulk_dispatch", environment, 12, layout.dispatchers)
         worker = CloudFunction("bulk_worker", of_worker, layout.worker_threads + 2, layout.workers)
         functions = [realtime, dispatch, worker]
+        bridges = plans, batches, given_up = _bridges(topics, layout, dispatch, worker)
+        # At the end nothing is pulled any more, then the functions die, and with them what is under way.
+        for bridge in bridges:
+            stack.callback(bridge.join)
         stack.enter_context(Supervisor(functions))
-        topics.create(layout.terms, f"{realtime.urls[0]}/")
-        plans, batches, given_up = _bridges(topics, layout, dispatch, worker)
+        stack.callback(topics.close)
+        pushed = stack.enter_context(CloudFront(realtime))
+        topics.create(layout.terms, pushed.url)
         for function in functions:
             function.wait()
-        for bridge in (plans, batches, given_up):
+        for bridge in bridges:
             bridge.start()
-            stack.callback(bridge.join)
-        for bridge in (plans, batches, given_up):
             stack.callback(bridge.end)
-        yield GoogleCloud(project, environment, topics, realtime, dispatch, worker, plans, batches, given_up)
+        yield GoogleCloud(project, environment, topics, pushed, realtime, dispatch, worker, plans, batches, given_up)
 
 
 def _bridges(topics: Topics, layout: Layout, dispatch: CloudFunction, worker: CloudFunction) -> tuple[Bridge, Bridge, Bridge]:

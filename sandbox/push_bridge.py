@@ -93,9 +93,10 @@ class Bridge:
             self._changed.notify_all()
 
     def join(self) -> None:
-        """Wait until it has ended, which takes as long as the deliveries under way."""
+        """Wait until it has ended, if it ever began: as long as the deliveries under way; call `Topics.close` before."""
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     @property
     def statuses(self) -> Counter[int]:
@@ -173,6 +174,10 @@ class Bridge:
             return call(request={"subscription": self._subscription, **fields}, timeout=timeout, retry=None)
         except GoogleAPICallError:
             return None
+        except ValueError:  # what grpc says of a channel that was closed
+            if self._ended.is_set():
+                return None
+            raise
 
 
 def checked_token(service_account: str, audience: str, now_s: float) -> str:

@@ -121,9 +121,9 @@ def check_task_caller(
 def check_push_caller(headers: Headers, settings: Settings, verify_id_token: VerifyIdToken | None = None) -> Allowed | Denied:
     """Whether a notification may be delivered.
 
-    On Google Cloud and on Connect the platform has checked the caller (ADR 0018). Elsewhere, with `PUSH_SERVICE_ACCOUNT` and `PUSH_AUDIENCE`, it needs
-    that account's Google ID token, also on loopback, where a tunnel or a proxy may stand before us; without them loopback is
-    the guard. `verify_id_token` is as for `check_task_caller`. Raises `TransientError`.
+    On Google Cloud and on Connect the platform has checked the caller (ADR 0018). Elsewhere, with `PUSH_SERVICE_ACCOUNT` and
+    `PUSH_AUDIENCE`, it needs that account's Google ID token, also on loopback, where a tunnel or a proxy may stand before us;
+    without them loopback is the guard. `verify_id_token` is as for `check_task_caller`. Raises `TransientError`.
     """
     if settings.hosted:
         return Allowed()

@@ -29,7 +29,12 @@ ROOT = Path(__file__).parents[2]
 MOST_START_S = 0.6
 MOST_MEMORY_BYTES = 96_000_000
 TRIES = 8
-ON_GOOGLE_CLOUD = {"K_SERVICE": "realtime-event"}
+ON_GOOGLE_CLOUD = {
+    "K_SERVICE": "realtime-event",
+    "STATE_BACKEND": "firestore",
+    "QUEUE_BACKEND": "pubsub",
+    "GOOGLE_CLOUD_PROJECT": "demo-sync",
+}
 
 NEVER_IMPORTED = [
     *("grpc", "google.auth", "google.api_core", "google.cloud.firestore", "google.cloud.pubsub_v1", "cryptography"),

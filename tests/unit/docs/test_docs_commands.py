@@ -9,6 +9,7 @@ import pytest
 from cli_reference import cli_reference, commands
 from docs_pages import ROOT, Page, page, pages
 
+from deploy.connect_api.config import VARIABLES as CONNECT_VARIABLES
 from shared.cli.ending import EXIT_CODES, Exit
 from shared.settings.environment import IGNORED_NAMES, VARIABLES
 
@@ -17,7 +18,9 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 MAKE_VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
 SETTINGS = {name for variable in VARIABLES for name in (variable.name, variable.also) if name} | IGNORED_NAMES
-NAMES_ELSEWHERE = {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS", "GOOGLE_APPLICATION_CREDENTIALS"}
+DEPLOYMENT = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / "deploy" / "gcloud.env.example").read_text(), re.MULTILINE))
+DEPLOYMENT |= {variable.name for variable in CONNECT_VARIABLES} | {"CT_CONNECT_API_URL", "CT_CLIENT_ID", "CT_CLIENT_SECRET"}
+NAMES_ELSEWHERE = DEPLOYMENT | {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS", "GOOGLE_APPLICATION_CREDENTIALS"}
 COMMANDS = dict(commands())
 GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 

@@ -51,7 +51,7 @@ def test_links_and_anchors_are_found_at_all() -> None:
     readme = page("README.md")
     assert "docs/cli.md" in readme.links
     assert "http://127.0.0.1:6779/" in readme.links
-    assert "not-in-this-version-yet" in readme.anchors
+    assert "where-it-runs" in readme.anchors
     assert "moving-over-from-klaviyos-own-node-plugin" in readme.anchors
     assert "post-synckind" in page("docs/import-api.md").anchors
     assert any("github.com" in link for link in page("docs/klaviyo-behaviour.md").links)

@@ -1,0 +1,156 @@
+"""Deployments: created or redeployed, waited for, undeployed.
+
+An existing one is redeployed, not replaced: its subscriptions stay, while undeploying it removes them, and what happens until
+the new one is up is never delivered. Whether a redeployment has taken over the new tag is looked at, not believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deploy.connect_api.connectors import published, staged, tag_of
+from deploy.connect_api.errors import Absent, Refused, Rejected, StepFailed
+from deploy.connect_api.reports import reasons
+from deploy.connect_api.transport import Connection
+from deploy.connect_api.values import configurations
+from deploy.connect_api.waiting import Clock, Patience, wait_for
+
+MAY_BE_REDEPLOYED = ("Draft", "Deployed", "Failed", "UndeployFailed")
+IN_PROGRESS = ("Queued", "Deploying")
+_GONE: dict[str, Any] = {"status": "gone"}
+_LOOKS_AT_ANOTHER_TAG = 3
+"""So many looks in a row must see a deployment that is up with another tag, before that counts as its last word."""
+
+
+def draft(connection: Connection, environ: Mapping[str, str], *, is_staged: bool, kind: str = "") -> dict[str, Any]:
+    """The DeploymentDraft of the connector as it is now, with values from the environment. Raises ConfigError, Absent.
+
+    `kind` is `sandbox` or `production` for a published connector; a staged one is always deployed as a preview.
+    """
+    config = connection.config
+    connector = staged(connection) if is_staged else published(connection)
+    reference: dict[str, Any] = {"key": config.connector_key, "version": connector["version"]}
+    return {
+        "key": config.deployment_key,
+        **({"type": kind} if kind and not is_staged else {}),
+        "connector": {**reference, "staged": True} if is_staged else reference,
+        "region": config.region,
+        "configurations": configurations(connector.get("configurations") or [], environ),
+    }
+
+
+def deployment(connection: Connection) -> dict[str, Any]:
+    """The deployment of the configured key. Raises Absent."""
+    return connection.get(_path(connection))
+
+
+def deploy(connection: Connection, wanted: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Create the deployment, or redeploy the one that exists; which of the two, and the deployment."""
+    try:
+        existing = deployment(connection)
+    except Absent:
+        return "created", _created(connection, wanted)
+    return "redeployed", _redeployed(connection, existing, wanted["configurations"])
+
+
+def undeploy(connection: Connection) -> bool:
+    """Ask for its removal; whether there was anything to remove."""
+    try:
+        connection.delete(_path(connection))
+    except Absent:
+        return False
+    return True
+
+
+def wait_until_deployed(connection: Connection, patience: Patience, clock: Clock, tag: str = "") -> dict[str, Any]:
+    """The deployment once it is up, with that tag if one is named. Raises Rejected with the reasons."""
+    with_another_tag = 0
+
+    def ended(seen: Mapping[str, Any]) -> bool:
+        nonlocal with_another_tag
+        status, at = seen.get("status"), tag_of(seen.get("connector") or {})
+        if status == "Deployed" and tag and at != tag:
+            with_another_tag += 1
+            if with_another_tag >= _LOOKS_AT_ANOTHER_TAG:
+                raise Rejected(f"it is up with the tag {at}, not {tag}", "run the step deploy with --replace, then this one")
+            return False
+        with_another_tag = 0
+        if status in ("Failed", "Undeploying", "UndeployFailed"):
+            build = (seen.get("details") or {}).get("build") or {}
+            raise Rejected(
+                f"it has ended as {status}", "mend what the report names, then deploy again", reasons(build.get("report"))
+            )
+        return status == "Deployed"
+
+    return wait_for(
+        lambda: deployment(connection),
+        lambda seen: f"{seen.get('key', connection.config.deployment_key)} is {seen.get('status')}",
+        ended,
+        patience=patience,
+        clock=clock,
+        output=connection.output,
+        next_step="run the step wait-deployed again; it may take a quarter of an hour",
+    )
+
+
+def wait_until_gone(connection: Connection, patience: Patience, clock: Clock) -> None:
+    """Until there is no such deployment. Raises Rejected when it could not be taken down, or nobody has asked for that."""
+
+    def look() -> Mapping[str, Any]:
+        try:
+            return deployment(connection)
+        except Absent:
+            return _GONE
+
+    def ended(seen: Mapping[str, Any]) -> bool:
+        if seen.get("status") == "UndeployFailed":
+            build = (seen.get("details") or {}).get("build") or {}
+            raise Rejected("it could not be taken down", "run the step undeploy again", reasons(build.get("report")))
+        return seen is _GONE
+
+    wait_for(
+        look,
+        lambda seen: f"{connection.config.deployment_key} is {seen.get('status')}",
+        ended,
+        patience=patience,
+        clock=clock,
+        output=connection.output,
+        next_step="run the step wait-undeployed again",
+    )
+
+
+def _created(connection: Connection, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return connection.post(f"/{connection.config.project}/deployments", wanted)
+    except Refused as refusal:
+        if refusal.code != "DuplicateField":
+            raise
+        try:  # made by a try whose answer was lost
+            return deployment(connection)
+        except Absent:
+            raise refusal from None
+
+
+def _redeployed(connection: Connection, existing: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    key, connector_key = connection.config.deployment_key, connection.config.connector_key
+    if (of := (existing.get("connector") or {}).get("key")) != connector_key:
+        raise StepFailed(f"the deployment {key} is of the connector {of}, not {connector_key}", "set CONNECT_DEPLOYMENT_KEY")
+    status = existing.get("status")
+    if status not in MAY_BE_REDEPLOYED:
+        step = "wait-deployed" if status in IN_PROGRESS else "wait-undeployed"
+        raise StepFailed(f"the deployment {key} is {status} and cannot be redeployed now", f"run the step {step}, then this one")
+    action = {"action": "redeploy", "updateConnector": True, "configurationValues": list(values)}
+    try:
+        return connection.post(_path(connection), {"version": existing["version"], "actions": [action]})
+    except Refused as refusal:
+        if refusal.code not in ("ConcurrentModification", "DeploymentInvalidStatusTransition"):
+            raise
+        now = deployment(connection)
+        if now.get("status") in IN_PROGRESS:  # begun by a try whose answer was lost
+            return now
+        raise
+
+
+def _path(connection: Connection) -> str:
+    return f"/{connection.config.project}/deployments/key={connection.config.deployment_key}"

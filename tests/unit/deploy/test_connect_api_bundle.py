@@ -1,0 +1,167 @@
+"""The bundle becomes a tag of its own: its root is the bundle's, and nothing else of the repository is touched."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from connect_api_world import GIT_ENVIRON, git
+
+from deploy.connect_api import bundle as subject
+from deploy.connect_api.errors import GitFailed
+from deploy.connect_api.output import Output
+from shared.errors import ConfigError
+from shared.version import VERSION
+
+TAG = "connect-v0.1.0"
+
+
+class Shop:
+    """A clone of a repository with sources, the bare repository it pushes to, and a bundle in its build folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.remote, self.work = folder / "remote.git", folder / "work"
+        git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.remote))
+        git(folder, "init", "--quiet", "--initial-branch=main", str(self.work))
+        git(self.work, "remote", "add", "origin", str(self.remote))
+        (self.work / ".gitignore").write_text("build\n*.whl\n")
+        (self.work / ".gitattributes").write_text("* text=auto eol=crlf\n")
+        (self.work / "source.py").write_text("print()\n")
+        git(self.work, "add", ".")
+        git(self.work, "commit", "--quiet", "--message", "sources")
+        (self.work / "source.py").write_text("print('staged')\n")
+        git(self.work, "add", "source.py")
+        (self.work / "source.py").write_text("print('not staged')\n")
+        self.bundle = self.work / "build" / "connect"
+        wheels = self.bundle / "realtime_event" / "wheels"
+        wheels.mkdir(parents=True)
+        (self.bundle / "connect.yaml").write_text("deployAs: []\n")
+        (wheels / "some.whl").write_bytes(b"\r\n\x00\n")
+        script = self.bundle / "realtime_event" / "python.sh"
+        script.write_text("#!/bin/sh\n")
+        script.chmod(0o755)
+
+    def repository(self, environ: Mapping[str, str] = GIT_ENVIRON) -> subject.Repository:
+        return subject.Repository(self.work, environ)
+
+    def push(self, tag: str = TAG, environ: Mapping[str, str] = GIT_ENVIRON) -> str:
+        return subject.push(
+            self.repository(environ), self.bundle, tag, "origin", Output(io.StringIO(), io.StringIO(), masks=False)
+        )
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """With changes in work tree and index."""
+    return Shop(tmp_path)
+
+
+def test_the_tags_root_is_the_bundle(shop: Shop) -> None:
+    """With its bytes and modes, whatever attributes and ignore rules the repository has, and without a past."""
+    commit = shop.push()
+    listed = git(shop.remote, "ls-tree", "-r", f"refs/tags/{TAG}").splitlines()
+    assert [(line.split()[0], line.partition("\t")[2]) for line in listed] == [
+        ("100644", "connect.yaml"),
+        ("100755", "realtime_event/python.sh"),
+        ("100644", "realtime_event/wheels/some.whl"),
+    ]
+    raw = git(shop.remote, "cat-file", "-s", f"refs/tags/{TAG}:realtime_event/wheels/some.whl")
+    assert raw == "4"
+    assert git(shop.remote, "rev-list", f"refs/tags/{TAG}") == commit
+    assert git(shop.work, "rev-parse", "HEAD") in git(shop.remote, "show", "--no-patch", "--format=%s", commit)
+
+
+def test_nothing_else_is_touched(shop: Shop) -> None:
+    """Work tree, index, branches and the clone's own tags."""
+
+    def state() -> tuple[str, str, str]:
+        return git(shop.work, "status", "--porcelain"), git(shop.work, "for-each-ref"), git(shop.work, "ls-files", "--stage")
+
+    before = state()
+    assert before[0] == "MM source.py"
+    shop.push()
+    assert state() == before
+    assert git(shop.remote, "for-each-ref", "--format=%(refname)") == f"refs/tags/{TAG}"
+
+
+def test_the_same_bundle_is_the_same_commit(shop: Shop) -> None:
+    """Whenever it is made; pushing it again is content with the tag that is there."""
+    first = shop.push()
+    again = subject.committed(shop.repository(), shop.bundle)
+    assert shop.push() == first == again
+    assert shop.push("another-tag") == first
+
+
+def test_the_same_content_from_another_commit_is_the_same_tree(shop: Shop) -> None:
+    """A tag with the same content stays as it is, also in a clone that has never seen it."""
+    first = shop.push()
+    git(shop.work, "commit", "--quiet", "--message", "more")
+    assert subject.committed(shop.repository(), shop.bundle) != first
+    assert shop.push() == first
+
+
+def test_a_tag_is_never_moved(shop: Shop) -> None:
+    """Who has validated it has validated its content."""
+    first = shop.push()
+    (shop.bundle / "connect.yaml").write_text("deployAs: [changed]\n")
+    with pytest.raises(GitFailed, match="exists with other content"):
+        shop.push()
+    assert git(shop.remote, "rev-parse", f"refs/tags/{TAG}") == first
+
+
+@pytest.mark.parametrize("tag", ["with space", "a..b", ".hidden", "x~1"])
+def test_a_name_that_git_does_not_allow_is_refused(shop: Shop, tag: str) -> None:
+    """Before anything is made."""
+    with pytest.raises(ConfigError, match="--tag"):
+        shop.push(tag)
+
+
+def test_what_is_no_bundle_is_refused(shop: Shop) -> None:
+    """A folder without connect.yaml, a repository of its own, files that GitHub does not take."""
+    with (shop.bundle / "large.whl").open("wb") as large:
+        large.truncate(subject.LARGEST_FILE_BYTES + 1)
+    with pytest.raises(ConfigError, match="larger than GitHub takes"):
+        shop.push()
+    (shop.bundle / ".git").mkdir()
+    with pytest.raises(ConfigError, match="a git repository of its own"):
+        shop.push()
+    shutil.rmtree(shop.bundle)
+    with pytest.raises(ConfigError, match="make connect-bundle"):
+        shop.push()
+
+
+def test_a_refused_push_says_why(shop: Shop) -> None:
+    """In git's own words."""
+    shutil.rmtree(shop.remote)
+    with pytest.raises(GitFailed, match="git ls-remote has failed") as failed:
+        shop.push()
+    assert failed.value.details
+
+
+def test_the_tag_of_a_commit(shop: Shop) -> None:
+    """The version, and the commit that the bundle is made of."""
+    commit = git(shop.work, "rev-parse", "HEAD")
+    assert subject.bundle_tag(shop.repository()) == f"connect-v{VERSION}-{commit[:12]}"
+
+
+def test_githubs_token_reaches_git_by_the_environment_alone(shop: Shop) -> None:
+    """For that address only, over https only, and never shown."""
+    out = io.StringIO()
+    output = Output(out, out, masks=False)
+    environ = {**GIT_ENVIRON, "GITHUB_TOKEN": "ghs_0123456789"}
+    assert subject._access(shop.repository(environ), "origin", output) == {}
+    access = subject._access(shop.repository(environ), "https://github.com/example/shop-sync", output)
+    assert access["GIT_CONFIG_KEY_0"] == "http.https://github.com/example/shop-sync.extraHeader"
+    encoded = access["GIT_CONFIG_VALUE_0"].removeprefix("Authorization: Basic ")
+    assert base64.b64decode(encoded) == b"x-access-token:ghs_0123456789"
+    ask = ("config", "--get-urlmatch", "http.extraHeader")
+    sent = shop.repository(environ).git(*ask, "https://github.com/example/shop-sync/info/refs", more=access)
+    assert sent == f"Authorization: Basic {encoded}"
+    with pytest.raises(GitFailed):
+        shop.repository(environ).git(*ask, "https://github.com/example/another", more=access)
+    output.say(f"{encoded} and ghs_0123456789")
+    assert out.getvalue() == "*** and ***\n"
