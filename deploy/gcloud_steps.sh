@@ -50,7 +50,7 @@ step_services() {
 gcloud services enable artifactregistry.googleapis.com cloudbuild.googleapis.com cloudfunctions.googleapis.com \\
   firestore.googleapis.com iam.googleapis.com logging.googleapis.com monitoring.googleapis.com pubsub.googleapis.com \\
   run.googleapis.com secretmanager.googleapis.com storage.googleapis.com
-gcloud beta services identity create --service=pubsub.googleapis.com
+gcloud beta services identity create --service=pubsub.googleapis.com --project=$PROJECT
 EOF
 }
 
@@ -111,7 +111,7 @@ step_secrets() {
   for name in $(secrets); do
     kept "$name"
     cat <<EOF
-value=\$(gcloud secrets versions list $(secret_name "$name") --filter=state=enabled --limit=1 --format='value(name)')
+value=\$(gcloud secrets versions list $(secret_name "$name") --filter=state=ENABLED --limit=1 --format='value(name)')
 [ -n "\$value" ] || $(quoted "$HERE/gcloud.sh") --config $(quoted "$CONFIG") secret $name </dev/tty
 EOF
   done
@@ -119,7 +119,8 @@ EOF
 
 kept() {
   cat <<EOF
-grep -qxF $(secret_name "$1") <<<"\$there" || gcloud secrets create $(secret_name "$1") --replication-policy=automatic
+grep -qxF $(secret_name "$1") <<<"\$there" || gcloud secrets create $(secret_name "$1") \\
+  --replication-policy=user-managed --locations=$REGION
 EOF
 }
 
@@ -145,6 +146,8 @@ grep -qxF $(bucket) <<<"\$there" || gcloud storage buckets create gs://$(bucket)
 there=\$(gcloud artifacts repositories list --location=$REGION --format='value(name.basename())')
 grep -qxF $PREFIX-functions <<<"\$there" || gcloud artifacts repositories create $PREFIX-functions --location=$REGION \\
   --repository-format=docker
+gcloud artifacts repositories set-cleanup-policies $PREFIX-functions --location=$REGION --no-dry-run \\
+  --policy=$(quoted "$HERE/gcloud_images.json")
 EOF
 }
 
@@ -180,12 +183,13 @@ EOF
   project_role build roles/storage.objectViewer "$(of_source)"
 }
 
+# Google copies the source into buckets that it makes itself; all that its documentation names may be read.
 of_source() {
-  local bucket condition=""
-  for bucket in "$(bucket)" "gcf-v2-sources-\$PROJECT_NUMBER-$REGION"; do
-    condition+="${condition:+ || }resource.name.startsWith(\\\"projects/_/buckets/$bucket/\\\")"
+  local name condition=""
+  for name in "$(bucket)/" run-sources- gcf-v2-sources- gcf-v2-uploads-; do
+    condition+="${condition:+ || }resource.name.startsWith(\\\"projects/_/buckets/$name\\\")"
   done
-  printf %s "title=$PREFIX-source,expression=$condition"
+  printf %s "title=$PREFIX-source,expression=resource.type == \\\"storage.googleapis.com/Object\\\" && ($condition)"
 }
 
 # project_role ACCOUNT ROLE CONDITION
@@ -257,8 +261,9 @@ variables() {
   for name in "${HANDED_ON[@]}"; do [ -z "${!name:-}" ] || pairs+=("$name=${!name}"); done
   # Many threads come and go. With glibc's arena for each of them their memory would never be used again.
   pairs+=(MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576)
-  # One process with a thread for each call; all instances together stay within Klaviyo's limits.
-  pairs+=("THREADS=$2" "KLAVIYO_RATE_SHARE=$(rate_share "$3")")
+  # One process with a thread for each call; all instances of a function together stay within Klaviyo's limits. With an id of
+  # each call in the log the framework would redirect the whole process's output, which threads must not do to each other.
+  pairs+=("THREADS=$2" "KLAVIYO_RATE_SHARE=$(rate_share "$3")" LOG_EXECUTION_ID=false)
   if [ "$1" = realtime ]; then
     pairs+=(REALTIME_DEADLINE_S=8.5)
   else
@@ -288,7 +293,10 @@ step_subscriptions() {
   echo "there=\$(gcloud pubsub subscriptions list --format='value(name.basename())')"
   for stream in "${STREAMS[@]}"; do
     subscription "$stream-dead-hold" "$stream-dead" "--ack-deadline=60 --message-retention-duration=${WEEK}s"
-    for operator in $OPERATORS; do subscriber "$PREFIX-$stream-dead-hold" "$operator"; done
+    for operator in $OPERATORS; do
+      subscriber "$PREFIX-$stream-dead-hold" "$operator"
+      publisher "$PREFIX-$stream" "$operator"
+    done
   done
   pushed events realtime / 600
   pushed plan dispatch /tasks/plan 60
@@ -353,5 +361,5 @@ step_remove() {
 }
 
 gone() {
-  echo "if grep -qxF $1 <<<\"\$there\"; then gcloud $2; fi"
+  echo "if grep -qxF $1 <<<\"\$there\"; then gcloud $2 --project=$PROJECT; fi"
 }

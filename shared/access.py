@@ -34,6 +34,9 @@ CHECKED_TOKEN_SKEW_S = 300.0
 
 GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 
+_NO_MOMENT = 253_402_300_800
+"""Seconds since 1970 at the end of the year 9999, behind which no token ends; JSON numbers may be larger than any `float`."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 Headers: TypeAlias = Mapping[str, str]
@@ -228,7 +231,7 @@ def _claims_behind_platform(headers: Headers, verify: VerifyIdToken | None, now:
     if claims is None:
         return TaskFault.UNREADABLE
     ends_at = claims.get("exp")
-    if not isinstance(ends_at, int | float) or now.timestamp() >= ends_at + CHECKED_TOKEN_SKEW_S:
+    if not isinstance(ends_at, int | float) or not now.timestamp() - CHECKED_TOKEN_SKEW_S < ends_at < _NO_MOMENT:
         return TaskFault.EXPIRED
     return claims
 

@@ -31,11 +31,11 @@ class DeadMessages(Protocol):
     """The dead messages of one stream; adapters for SQLite and Pub/Sub.
 
     All methods raise `TransientError` when the queue does not answer, and `Interrupted` as the budget does. What another
-    reader holds at the moment may be missing from what they find; it is not lost.
+    reader holds at the moment may be missing from what they find; it is not lost. Silence is never told as emptiness.
     """
 
     def look(self, budget: Budget, message_ids: Collection[str] | None = None) -> list[DeadMessage]:
-        """Those with these ids, or all, each once, in no order; they stay."""
+        """Those with these ids, or all, each once, in no order; they stay. Of all, no more than `dead_letters.MOST`."""
 
     def replay(self, message_ids: Collection[str], budget: Budget) -> set[str]:
         """Put these into their stream again, as they were, and only then remove them; the ids of those that were there.

@@ -1,6 +1,7 @@
 # Who may do what. Nothing is open to everybody.
 
-# Calling the functions. A binding holds the whole list: whoever was added by hand loses the permission again.
+# Calling the functions. A binding holds the whole list: whoever was added by hand loses the permission again. Owners and editors
+# of the project may call them, too; that comes with these roles, and is a reason for a project of its own.
 locals {
   push_member = google_service_account.account["push"].member
   invokers = {
@@ -128,7 +129,17 @@ resource "google_secret_manager_secret_iam_member" "function" {
   member    = google_service_account.account[each.value.function].member
 }
 
-# Building: write the log and the image, read the source. Google copies the source into a bucket that it makes itself.
+# Building: write the log and the image, read the source. Google copies the source into buckets that it makes itself; which of
+# them a build reads from is Google's affair, so all that its documentation names are allowed.
+locals {
+  source_objects = [
+    "${local.source_bucket}/",
+    "run-sources-",
+    "gcf-v2-sources-",
+    "gcf-v2-uploads-",
+  ]
+}
+
 resource "google_project_iam_member" "build_logs" {
   project = var.project_id
   role    = "roles/logging.logWriter"
@@ -150,10 +161,7 @@ resource "google_project_iam_member" "build_source" {
 
   condition {
     title       = "${var.name_prefix}-source"
-    description = "Only the buckets that functions are built from."
-    expression = join(" || ", [
-      for bucket in [local.source_bucket, "gcf-v2-sources-${local.project_number}-${var.region}"] :
-      "resource.name.startsWith(\"projects/_/buckets/${bucket}/\")"
-    ])
+    description = "Only what functions are built from."
+    expression  = "resource.type == \"storage.googleapis.com/Object\" && (${join(" || ", [for name in local.source_objects : "resource.name.startsWith(\"projects/_/buckets/${name}\")"])})"
   }
 }

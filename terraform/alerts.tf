@@ -19,9 +19,10 @@ locals {
       severity = "CRITICAL"
       advice   = <<-EOT
         commercetools or Klaviyo refuses the credentials, a scope or a query; the log line says which. Notifications are
-        delivered again until it is mended, for some hours. Put a valid key into Secret Manager (instances that start after that
-        read it), then `ct-klaviyo resume RUN_ID` for a run that has halted. A task that was refused came from somebody else, or
-        the push subscription has another account or audience than the function: apply again.
+        delivered again until it is mended, for some hours. Put a valid key into Secret Manager, then raise `secrets_version` and
+        apply: an instance reads its secrets only when it starts. Then `ct-klaviyo resume RUN_ID` for a run that has halted. A
+        task that was refused came from somebody else, or the push subscription has another account or audience than the
+        function: apply again.
       EOT
     }
     unusable_settings = {
@@ -42,10 +43,10 @@ locals {
     run_stalled = {
       title    = "an import does not get on"
       severity = "ERROR"
-      duration = "600s"
-      query    = "(sum(${local.waiting_work}) > 0) unless (sum(increase(${local.counted["batches"]}[30m])) > 0)"
+      duration = "1800s"
+      query    = "(sum(${local.waiting_work}) > 0) unless (sum(increase(${local.counted["batches"]}[10m])) > 0)"
       advice   = <<-EOT
-        Messages of an import are waiting, and no batch was done in half an hour. Look at `ct-klaviyo status` and at the log of
+        Messages of an import have been waiting for half an hour, in which no batch was done. Look at `ct-klaviyo status` and at the log of
         the worker and of the dispatcher: a host that does not answer, a function that dies (memory), or jobs of Klaviyo that do
         not end. Nothing is lost: the import goes on by itself when the cause is gone, or is stopped with `ct-klaviyo stop KIND`.
       EOT
@@ -62,8 +63,8 @@ locals {
       ])
       advice = <<-EOT
         There are more 429s for each notification or batch than `rate_limited_share`. They are waited out, but cost time. Somebody
-        else may be using the account's quota: another integration, or another installation of this one, which then needs a
-        smaller share (KLAVIYO_RATE_SHARE, which follows from `max_instances`).
+        else may be using the account's quota: another integration, another installation of this one, or both an import and
+        realtime, each of which may use the limits fully. More `max_instances` give each instance a smaller share.
       EOT
     }
   }
@@ -172,8 +173,9 @@ resource "google_monitoring_alert_policy" "held_messages" {
     content   = <<-EOT
       After 100 deliveries Pub/Sub has given up a message. It is held for a week. Of `${local.holding["events"]}`, look with
       `ct-klaviyo dead-letters list`, and send again with `ct-klaviyo dead-letters replay` once the cause is gone. Of
-      `${local.holding["work"]}`, the worker was told, and has the batch worked again or counts it as failed: see
-      `ct-klaviyo status`. Of `${local.holding["plan"]}`, resume the run that is shown as interrupted.
+      `${local.holding["work"]}`: a host was down for long, or the worker was full. The batch was queued anew, or counted as
+      failed if its attempts were used up: see `ct-klaviyo status`. What is held is a copy, which `ct-klaviyo dead-letters drop`
+      clears. Of `${local.holding["plan"]}`, resume the run that is shown as interrupted.
     EOT
     mime_type = "text/markdown"
   }
@@ -188,14 +190,14 @@ resource "google_monitoring_alert_policy" "old_messages" {
   user_labels           = var.labels
 
   dynamic "conditions" {
-    for_each = google_pubsub_subscription.push
+    for_each = merge(google_pubsub_subscription.push, { dead_work = google_pubsub_subscription.dead_push })
     content {
       display_name = "oldest message of ${conditions.value.name}"
 
       condition_threshold {
         filter          = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${conditions.value.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
         comparison      = "COMPARISON_GT"
-        threshold_value = var.oldest_message_s[conditions.key]
+        threshold_value = conditions.key == "dead_work" ? var.oldest_message_s.work : var.oldest_message_s[conditions.key]
         duration        = "300s"
 
         aggregations {

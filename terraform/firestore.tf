@@ -1,11 +1,11 @@
-# The state of imports: a database of its own, whose records end by themselves.
+# The state of imports: a database of its own, whose records end by themselves. Nothing in it is changed by a transaction that reads
+# before it writes, so how the database would settle those between themselves is left to its default.
 
 resource "google_firestore_database" "state" {
   project                           = var.project_id
   name                              = local.firestore_database
   location_id                       = coalesce(var.firestore_location, var.region)
   type                              = "FIRESTORE_NATIVE"
-  concurrency_mode                  = "OPTIMISTIC"
   app_engine_integration_mode       = "DISABLED"
   point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_${var.firestore_point_in_time_recovery ? "ENABLED" : "DISABLED"}"
   delete_protection_state           = "DELETE_PROTECTION_${var.firestore_delete_protection ? "ENABLED" : "DISABLED"}"
@@ -37,6 +37,12 @@ resource "google_firestore_field" "expiry" {
 
   ttl_config {}
   index_config {}
+
+  timeouts {
+    create = "60m" # Firestore makes such changes one after the other, each in some minutes
+    update = "60m"
+    delete = "60m"
+  }
 }
 
 resource "google_firestore_field" "wide" {
@@ -51,4 +57,10 @@ resource "google_firestore_field" "wide" {
   field      = each.value.field
 
   index_config {}
+
+  timeouts {
+    create = "60m"
+    update = "60m"
+    delete = "60m"
+  }
 }

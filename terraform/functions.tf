@@ -123,8 +123,13 @@ resource "google_cloudfunctions2_function" "function" {
       # One process with a thread for each call. The framework's WORKERS would start processes, each with a rate limiter of its
       # own, and is never set.
       THREADS = tostring(each.value.concurrency)
-      # Rounded down, so that all instances together stay within Klaviyo's limits.
+      # Rounded down, so that all instances of this function together stay within Klaviyo's limits. Other functions are not
+      # counted in: each may use the limits fully, and where two want the same at once, Klaviyo's 429s make them wait.
       KLAVIYO_RATE_SHARE = tostring(floor(10000 / each.value.max_instances) / 10000)
+      # For Google, not for the product: instances read secrets when they start, and only a changed variable starts new ones.
+      SECRETS_VERSION = tostring(var.secrets_version)
+      # With it the framework would redirect the whole process's output for each call, which threads must not do to each other.
+      LOG_EXECUTION_ID = "false"
     })
 
     dynamic "secret_environment_variables" {

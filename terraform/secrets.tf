@@ -35,13 +35,17 @@ resource "google_secret_manager_secret" "secret" {
   labels    = var.labels
 
   replication {
-    auto {}
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
   }
 
   depends_on = [google_project_service.api]
 }
 
-# A value that is left out later is only forgotten here: the version stays, and so do the functions, which read the latest.
+# A value that is left out later is only forgotten here: the version stays, and with it what the functions read, the latest.
 resource "google_secret_manager_secret_version" "value" {
   for_each = { for variable, name in local.secret_names : variable => name if local.given[variable] }
 

@@ -209,7 +209,10 @@ variable "import_api_key" {
 }
 
 variable "secrets_version" {
-  description = "Raise it by one when you give a secret a new value through Terraform; what stays the same is not sent again."
+  description = <<-EOT
+    Raise it by one when a secret has a new value, whether it was given here or with gcloud: then the functions are started anew
+    and read it. A value that is given here is sent only when this is raised.
+  EOT
   type        = number
   default     = 1
   nullable    = false
@@ -224,8 +227,9 @@ variable "secrets_version" {
 
 variable "operators" {
   description = <<-EOT
-    Who may call the import API and look at messages that were given up: user:..., group:..., serviceAccount:...
-    Without one, only Terraform's schedules and the project's owners can start an import.
+    Who may call the import API, look at messages that were given up and send them again: user:..., group:...,
+    serviceAccount:...
+    Without one, only Terraform's schedules and the project's owners and editors can start an import.
   EOT
   type        = set(string)
   default     = []

@@ -36,6 +36,7 @@ def store_over(documents: Documents, now: Callable[[], datetime] = lambda: datet
 
 @contextmanager
 def emulated_store(google: Emulators) -> Iterator[FirestoreRunStore]:
-    """An empty store."""
-    with closing(store_over(Documents(client_of(google, new_project()), "(default)"))) as store:
+    """An empty store, for which the time of no run is over, whatever the date of the test's records."""
+    documents = Documents(client_of(google, new_project()), "(default)")
+    with closing(store_over(documents, lambda: datetime(2026, 1, 1, tzinfo=UTC))) as store:
         yield store

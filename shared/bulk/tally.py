@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.bulk.records import BatchResult, FailedItem
-from shared.bulk.results import EXAMPLES, SHOWN_FAILURES, added
+from shared.bulk.results import SHOWN_FAILURES, added, first_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,8 @@ class Tally:
         self._sent_ids.extend(ids)
 
     def example(self, request: dict[str, Any]) -> None:
-        """A masked request of a dry run; the first few are kept."""
-        if len(self._examples) < EXAMPLES:
-            self._examples.append(request)
+        """A masked request of a dry run; the first few are kept (`first_examples`)."""
+        self._examples = first_examples([*self._examples, request])
 
     def result(self) -> BatchResult:
         """Everything counted so far."""

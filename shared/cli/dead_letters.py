@@ -53,6 +53,7 @@ def list_(
             shown = {
                 "deadLetters": [render.as_json(one) for one in search.found],
                 "notReadable": [one.name for one in search.not_readable],
+                "readInPart": [one.name for one in search.in_part],
             }
             typer.echo(json.dumps(shown))
             return
@@ -185,10 +186,12 @@ def _handler(settings: Settings) -> Callable[[FoundLetter, Notification], Verdic
 
 
 def _note(search: Search) -> None:
-    from shared.cli.render_letters import not_shown
+    from shared.cli.render_letters import in_part, not_shown
 
     for one in search.not_readable:
         complain(not_shown(one))
+    for store in search.in_part:
+        complain(in_part(store))
 
 
 def _complain_of_missing(letter_ids: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,10 +63,9 @@ class MessageStore:
         """The store's name, of one stream: `pubsub_work`."""
         return f"{self.queue}_{self.stream}"
 
-    def newest(self, limit: int) -> Sequence[Found]:
-        """The newest messages, so many at most; a queue does not know them, so that all are read."""
-        messages = sorted(self.messages.look(budget_of(BUDGET_S)), key=lambda message: message.died_at, reverse=True)
-        return [self._found(message) for message in messages[:limit]]
+    def newest(self, _limit: int) -> Sequence[Found]:
+        """All messages, whatever the limit: a queue does not know which are the newest, so that they are read anyway."""
+        return [self._found(message) for message in self.messages.look(budget_of(BUDGET_S))]
 
     def get(self, letter_ids: Iterable[str]) -> Sequence[Found]:
         """The messages that are shown with these ids."""
@@ -126,10 +126,11 @@ class NotReadable:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was found, newest first, and the stores that could not be looked into."""
+    """What was found, newest first, and the stores that could not be looked into, or not to their end (`in_part`)."""
 
     found: list[Found]
     not_readable: list[NotReadable]
+    in_part: Sequence[MessageStore] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,9 @@ class Stores:
         """The newest of the wanted letters."""
         read = limit if wanted == Wanted() else MOST
         search = self._search(lambda store: store.newest(read))
-        return Search([one for one in search.found if wanted.fits(one.letter)][:limit], search.not_readable)
+        read_of = Counter(one.store.name for one in search.found)
+        in_part = [one for one in self.stores if isinstance(one, MessageStore) and read_of[one.name] >= MOST]
+        return Search([one for one in search.found if wanted.fits(one.letter)][:limit], search.not_readable, in_part)
 
     def get(self, letter_ids: Sequence[str]) -> Search:
         """The letters with these ids, from each store that has them."""

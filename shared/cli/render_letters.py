@@ -12,12 +12,13 @@ from shared.cli.letters import (
     Found,
     FoundMessage,
     LetterStore,
+    MessageStore,
     NotReadable,
     Replay,
     Requeued,
     Store,
 )
-from shared.dead_letters import DeadLetter
+from shared.dead_letters import MOST, DeadLetter
 from shared.google.names import Stream
 from shared.realtime.replay import SOURCE, notification_of_letter
 from shared.realtime.verdict import Outcome
@@ -150,6 +151,11 @@ def not_shown(store: NotReadable) -> str:
     if store.advice is None:
         return f"note: dead letters in {_NAMES[store.name]} are not shown, because the API client has not the scope {SCOPE}"
     return f"note: dead letters of {_NAMES[PUBSUB]} are not all shown: {store.advice}"
+
+
+def in_part(store: MessageStore) -> str:
+    """A note about a store that has more than was looked at."""
+    return f"note: {MOST:,} dead letters of {_store(store)} were looked at, and there may be more: deal with some of these first"
 
 
 def _store(store: Store) -> str:

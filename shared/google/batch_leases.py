@@ -139,7 +139,7 @@ class BatchLeases:
         documents = self._documents.documents
         writes = documents.writes()
         for there in documents.query(self._documents.ranges(run_id).select([])):
-            writes.update(there.reference, {"fence": fence, "expires_at": self._documents.expiry()})
+            writes.update(there.reference, {"fence": fence})
         documents.commit(writes)
 
     def _free(self, batches: Sequence[Snapshot], fence: int) -> None:

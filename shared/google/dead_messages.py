@@ -2,23 +2,28 @@
 
 A subscription cannot be looked into: its messages are pulled, which holds them, and given back. So each method pulls what
 there is, or until it has what it looks for, deals with that, and gives the rest back before it returns.
+
+A pull that waits for messages is answered when there are some, and else after a minute or more: whoever waits less cannot
+tell an empty subscription from a Pub/Sub that does not answer. So pulls are asked to return at once. That may give nothing
+though there is something, which is why it is asked several times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TypeAlias
+from functools import cached_property, partial
 
-from google.api_core.exceptions import DeadlineExceeded
-from google.pubsub_v1 import PubsubMessage, ReceivedMessage, SubscriberClient
+from google.api_core.gapic_v1.method import wrap_method
+from google.api_core.gapic_v1.routing_header import to_grpc_metadata
+from google.pubsub_v1 import PubsubMessage, PullRequest, PullResponse, ReceivedMessage, SubscriberClient
 
 from shared.budget import Budget
 from shared.dead_letters import MOST
 from shared.dead_messages import DeadMessage
-from shared.errors import TransientError
+from shared.errors import Interrupted, TransientError
 from shared.google import names
 from shared.google.faults import translated
 from shared.google.names import Stream
@@ -28,11 +33,11 @@ from shared.settings import GoogleSettings
 
 SUBSCRIBER_ROLE = "roles/pubsub.subscriber"
 
-PULL_S = 2.0
-"""How long a pull waits for messages."""
-
-EMPTY_PULLS = 2
+EMPTY_PULLS = 5
 """So many empty answers in a row mean that there is no more: Pub/Sub may give one while it still has messages."""
+
+PAUSE_S = 0.5
+"""Between these."""
 
 HOLD_S = 180
 """How long what was pulled is held at most; more than a command's budget, and little enough if the command is killed."""
@@ -41,31 +46,54 @@ _AT_ONCE = 100
 _OF_PUBSUB = "CloudPubSubDeadLetterSource"
 """How the attributes begin that Pub/Sub adds to a message that it gives up."""
 
-_Pulled: TypeAlias = dict[str, ReceivedMessage]
+
+@dataclass(frozen=True, slots=True)
+class _Pulled:
+    """Messages that are held: the `wanted` ones, and of the `others` no more than what it takes to give them back."""
+
+    wanted: dict[str, ReceivedMessage] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+
+    def add(self, received: Sequence[ReceivedMessage], message_ids: Collection[str] | None) -> None:
+        for one in received:
+            name = one.message.message_id
+            if message_ids is None or name in message_ids:
+                self.wanted[name] = one
+            else:
+                self.others[name] = one.ack_id
+
+    def ack_ids(self) -> list[str]:
+        return [*(one.ack_id for one in self.wanted.values()), *self.others.values()]
+
+    def __len__(self) -> int:
+        return len(self.wanted) + len(self.others)
 
 
 class PubSubDeadMessages:
-    """Implements `shared.dead_messages.DeadMessages` for a stream, of which it sees `MOST` at a time. For one thread.
+    """Implements `shared.dead_messages.DeadMessages` for a stream. For one thread.
 
-    `pull_s` is how long a pull waits for messages, in seconds. All methods raise `NotThere` or `NotPermitted` when the
+    Of all messages it sees `most` at a time; for certain ones it looks on until it has them, or there are no more. A budget
+    that ends before that is a `TransientError` which tells how many were looked at: the others are not known to be absent.
+    `pause_s` is how long it waits after an empty answer, in seconds. All methods raise `NotThere` or `NotPermitted` when the
     subscription, or for a replay the topic, cannot be used at all.
     """
 
-    def __init__(self, settings: GoogleSettings, stream: Stream, *, pull_s: float = PULL_S) -> None:
-        self._settings, self._stream, self._pull_s, self._queue = settings, stream, pull_s, PubSubQueue(settings)
+    def __init__(self, settings: GoogleSettings, stream: Stream, *, pause_s: float = PAUSE_S, most: int = MOST) -> None:
+        self._settings, self._stream, self._queue = settings, stream, PubSubQueue(settings)
+        self._pause_s, self._most = pause_s, most
 
     def look(self, budget: Budget, message_ids: Collection[str] | None = None) -> list[DeadMessage]:
         """Those with these ids, or all; they stay."""
         with self._pulled(budget, message_ids) as pulled:
-            return [_dead(one.message) for name, one in pulled.items() if message_ids is None or name in message_ids]
+            return [_dead(one.message) for one in pulled.wanted.values()]
 
     def replay(self, message_ids: Collection[str], budget: Budget) -> set[str]:
         """Publish these to their stream's topic, with the attributes that they came with, and then acknowledge them."""
         done: set[str] = set()
         with self._pulled(budget, message_ids) as pulled:
-            for some in _parts([name for name in pulled if name in message_ids], _AT_ONCE):
+            for some in _parts(list(pulled.wanted), _AT_ONCE):
                 budget.check()
-                self._queue.publish_to(self._stream, [_as_it_was(pulled[name].message) for name in some])
+                self._queue.publish_to(self._stream, [_as_it_was(pulled.wanted[name].message) for name in some])
                 self._acknowledge(pulled, some)
                 done.update(some)
         return done
@@ -73,39 +101,47 @@ class PubSubDeadMessages:
     def drop(self, message_ids: Collection[str], budget: Budget) -> set[str]:
         """Acknowledge these."""
         with self._pulled(budget, message_ids) as pulled:
-            found = [name for name in pulled if name in message_ids]
+            found = list(pulled.wanted)
             for some in _parts(found, MOST_MESSAGES):
                 self._acknowledge(pulled, some)
         return set(found)
 
     @contextmanager
     def _pulled(self, budget: Budget, message_ids: Collection[str] | None) -> Iterator[_Pulled]:
-        """All messages that can be had, or enough of them to have those with these ids; given back at the end."""
-        pulled: _Pulled = {}
+        """The messages with these ids, or all that can be had, `most` at most; given back at the end."""
+        pulled = _Pulled()
         try:
-            empty = 0
-            while empty < EMPTY_PULLS and len(pulled) < MOST and not _complete(pulled, message_ids):
-                received = self._pull(budget)
-                pulled.update((one.message.message_id, one) for one in received)
-                self._hold([one.ack_id for one in received], HOLD_S)
-                empty = 0 if received else empty + 1
+            self._pull_into(pulled, budget, message_ids)
             yield pulled
         finally:
             with suppress(TransientError):  # then they come back by themselves, after `HOLD_S`
-                self._hold([one.ack_id for one in pulled.values()], 0)
+                self._hold(pulled.ack_ids(), 0)
+
+    def _pull_into(self, pulled: _Pulled, budget: Budget, message_ids: Collection[str] | None) -> None:
+        empty = 0
+        try:
+            while empty < EMPTY_PULLS and not self._is_enough(pulled, message_ids):
+                if empty:
+                    budget.sleep(self._pause_s)
+                received = self._pull(budget)
+                pulled.add(received, message_ids)
+                self._hold([one.ack_id for one in received], HOLD_S)
+                empty = 0 if received else empty + 1
+        except Interrupted as interrupted:
+            if interrupted.cause is not Interrupted.Cause.DEADLINE or not pulled:
+                raise
+            told = f"{len(pulled):,} messages of the subscription {self._name()} were looked at, and there may be more"
+            raise TransientError(f"{told}: try again, or look for them in the Google Cloud console") from None
+
+    def _is_enough(self, pulled: _Pulled, message_ids: Collection[str] | None) -> bool:
+        return len(pulled) >= self._most if message_ids is None else all(name in pulled.wanted for name in message_ids)
 
     def _pull(self, budget: Budget) -> Sequence[ReceivedMessage]:
+        path, within_s = self._path(), budget.timeout_s(CALL_S)
+        request = PullRequest(subscription=path, max_messages=MOST_MESSAGES, return_immediately=True)
         with self._translated("reading"):
-            try:
-                answer = self._client.pull(
-                    subscription=self._path(),
-                    max_messages=MOST_MESSAGES,
-                    timeout=budget.timeout_s(self._pull_s),
-                    retry=patient(CALL_S, silence=False),
-                )
-            except DeadlineExceeded:
-                return []
-            return answer.received_messages
+            answer = _pull_of(self._client, path)(request, timeout=within_s, retry=patient(within_s, silence=False))
+        return answer.received_messages
 
     def _hold(self, ack_ids: Sequence[str], seconds: int) -> None:
         """Let messages be delivered again in so many seconds, and not before; 0: at once."""
@@ -122,10 +158,10 @@ class PubSubDeadMessages:
     def _acknowledge(self, pulled: _Pulled, message_ids: Sequence[str]) -> None:
         """Remove these; those that are given back at the end are the others."""
         with self._translated("removing messages of"):
-            ack_ids = [pulled[name].ack_id for name in message_ids]
+            ack_ids = [pulled.wanted[name].ack_id for name in message_ids]
             self._client.acknowledge(subscription=self._path(), ack_ids=ack_ids, timeout=CALL_S, retry=patient(CALL_S))
         for name in message_ids:
-            del pulled[name]
+            del pulled.wanted[name]
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
@@ -148,8 +184,11 @@ class PubSubDeadMessages:
         return f"projects/{self._project}/subscriptions/{self._name()}"
 
 
-def _complete(pulled: _Pulled, message_ids: Collection[str] | None) -> bool:
-    return message_ids is not None and all(name in pulled for name in message_ids)
+def _pull_of(client: SubscriberClient, subscription: str) -> Callable[..., PullResponse]:
+    """As the client's own `pull` of a subscription, which warns of every one that is to return at once."""
+    pull = wrap_method(client.transport.pull)  # type: ignore[no-untyped-call]  # has no types
+    routing = to_grpc_metadata({"subscription": subscription})  # type: ignore[no-untyped-call]  # has no types
+    return partial(pull, metadata=(routing,))
 
 
 def _parts(all_of: Sequence[str], most: int) -> Iterator[Sequence[str]]:

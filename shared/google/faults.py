@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from google.api_core.exceptions import Forbidden, GoogleAPICallError, GoogleAPIError, NotFound, RetryError, Unauthorized
+from google.api_core.exceptions import (
+    Aborted,
+    Cancelled,
+    Forbidden,
+    GoogleAPICallError,
+    GoogleAPIError,
+    NotFound,
+    RetryError,
+    ServerError,
+    Unauthorized,
+)
 from google.auth.exceptions import GoogleAuthError
 
-from shared.errors import TransientError
+from shared.errors import HostDown, TransientError
 from shared.google.errors import NotPermitted, NotThere
 
 _LOG_IN = "log in with: gcloud auth application-default login, or run as a service account"
 _OF_CREDENTIALS = "Getting metadata from plugin failed"
 """How grpc words it, as UNAVAILABLE, that the credentials gave no token."""
+_OUTAGES = (ServerError, Aborted, Cancelled)
+"""What speaks of the service and not of what was asked: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL and their like."""
 
 
 @contextmanager
 def translated(what: str, *, role: str = "", create: str = "") -> Iterator[None]:
     """Raises `TransientError` in the place of what Google's clients raise; what is expected to fail is caught inside.
 
+    It is `HostDown` when the service is out, or silent: that says nothing about who calls, nor about what was asked.
     `what` is the call and what it was about, without content ("publishing to the topic klaviyo-sync-plan"). `role` is the one
     that allows it, and `create` what a person does where a thing is missing; both end up in `NotPermitted` and `NotThere`.
     """
@@ -38,7 +51,8 @@ def _translation(what: str, error: Exception, role: str, create: str) -> Transie
         return NotPermitted(f"{what}: Google Cloud does not permit it; grant {needed} to who runs this")
     if isinstance(cause, (Unauthorized, GoogleAuthError)) or _OF_CREDENTIALS in str(cause):
         return NotPermitted(f"{what}: Google Cloud does not accept the credentials, or there are none; {_LOG_IN}")
-    return TransientError(f"{what}: Google Cloud does not answer as it should ({_code(cause)}); nothing to do unless it repeats")
+    told = f"{what}: Google Cloud does not answer as it should ({_code(cause)}); nothing to do unless it repeats"
+    return HostDown(told) if isinstance(cause, _OUTAGES) else TransientError(told)
 
 
 def _code(error: object) -> str:

@@ -8,11 +8,12 @@ at which it was read (`update` with `unchanged`). There are no transactions that
 from __future__ import annotations
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
@@ -39,6 +40,7 @@ MOST_WRITES = 400
 """Writes of one commit where they need not stand or fall together; Firestore takes 500, and 10 MiB."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_LEAST_S = 0.05
 _PACKED_BYTES = 8 * 1024
 _ZLIB = b"\x78"  # no JSON begins with it
 
@@ -52,6 +54,12 @@ _AGAIN = if_exception_type(
     exceptions.ServiceUnavailable,
     exceptions.Unknown,
 )
+
+# What reads is repeated here as a whole. The library would begin a stream anew wherever it breaks, as often as it breaks and
+# without a pause, and ask for as many documents as at first, beside those that it has.
+_NEVER = Retry(predicate=if_exception_type())
+
+_T = TypeVar("_T")
 
 Fields = dict[str, Any]
 """The fields of a document by name."""
@@ -98,10 +106,16 @@ class Documents:
     """
 
     def __init__(
-        self, open_client: Callable[[], Client], database: str, *, call_s: float = CALL_S, list_s: float = LIST_S
+        self,
+        open_client: Callable[[], Client],
+        database: str,
+        *,
+        call_s: float = CALL_S,
+        list_s: float = LIST_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_client = open_client
-        self._call_s, self._list_s = call_s, list_s
+        self._call_s, self._list_s, self._monotonic = call_s, list_s, monotonic
         self._database = database
         self._opened: Client | None = None
         self._lock = threading.Lock()
@@ -117,24 +131,29 @@ class Documents:
 
         Firestore answers each at a moment of its own, and none of them has changed until the last of these.
         """
-        with self._answers():
-            found = self._client().get_all(
-                list(references), fields, retry=_retry(self._call_s), timeout=self._call_s, read_time=at
-            )
-            by_path = {snapshot.reference.path: snapshot for snapshot in found}
+        names = None if fields is None else list(fields)
+
+        def read(timeout_s: float) -> list[Snapshot]:
+            return list(self._client().get_all(list(references), names, retry=_NEVER, timeout=timeout_s, read_time=at))
+
+        by_path = {snapshot.reference.path: snapshot for snapshot in self._read(read, self._call_s)}
         return [by_path[reference.path] for reference in references]
 
     def query(self, query: Query, *, at: datetime | None = None, wide: bool = False) -> list[Snapshot]:
-        """The documents of a query; `at` as for `get`, `wide` where they are whole batches, or very many."""
-        within_s = self._list_s if wide else self._call_s
-        with self._answers():
-            return list(query.stream(retry=_retry(within_s), timeout=within_s, read_time=at))
+        """The documents of a query, all of one moment; `at` as for `get`, `wide` where they are whole batches, or very many."""
+
+        def read(timeout_s: float) -> list[Snapshot]:
+            return list(query.stream(retry=_NEVER, timeout=timeout_s, read_time=at))
+
+        return self._read(read, self._list_s if wide else self._call_s)
 
     def count(self, query: Query, *, at: datetime) -> int:
         """How many documents a query has: counted by Firestore, for the price of one read for a thousand."""
-        with self._answers():
-            counted = AggregationQuery(query).count()
-            return int(counted.get(retry=_retry(self._call_s), timeout=self._call_s, read_time=at)[0][0].value)
+
+        def read(timeout_s: float) -> int:
+            return int(AggregationQuery(query).count().get(retry=_NEVER, timeout=timeout_s, read_time=at)[0][0].value)
+
+        return self._read(read, self._call_s)
 
     def writes(self) -> WriteBatch:
         """An empty commit: to be filled with `create`, `set`, `update`, and given to `commit`."""
@@ -171,6 +190,12 @@ class Documents:
                 return self._open_client()
         except OSError as error:  # what the library raises when nothing names a project
             raise NotThere("Firestore: no Google Cloud project is known; set GOOGLE_CLOUD_PROJECT") from error
+
+    def _read(self, read: Callable[[float], _T], within_s: float) -> _T:
+        """What `read` gives, called with its timeout in seconds; tried again from its beginning, `within_s` seconds in all."""
+        end = self._monotonic() + within_s
+        with self._answers():
+            return _retry(within_s)(lambda: read(max(end - self._monotonic(), _LEAST_S)))()
 
     @contextmanager
     def _answers(self) -> Iterator[None]:

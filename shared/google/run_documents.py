@@ -30,8 +30,10 @@ from shared.google.firestore_documents import (
 from shared.google.run_summaries import PlannedRange
 
 KEPT = timedelta(days=180)
-"""How long a document outlives its last write (`expires_at`, Firestore's TTL): half a year in which a run can be looked at and
-its failures retried, and no longer, since it names ids of customers."""
+"""How long a run is kept from its start (`expires_at`, Firestore's TTL): half a year in which it can be looked at and its
+failures retried, and not much longer, since it names ids of customers. See `end_of`."""
+TO_END = timedelta(days=30)
+"""How long a run that is resumed at the end of that time is kept so that it can come to its own end."""
 TRIES = 10
 """How often a write is tried whose document changes each time between being read and being written."""
 
@@ -43,7 +45,7 @@ _ranges = msgspec.json.Decoder(IdRange)
 class RunDocuments:
     """The documents of runs; `documents` is the database that they are in.
 
-    `now` dates what is written. `new_mark` gives a text that nobody else gives: each write leaves one in `written`, so that a
+    `now` tells whose time is over. `new_mark` gives a text that nobody else gives: each write leaves one in `written`, so that a
     write whose answer was lost, and which was therefore repeated in vain, is known as one's own.
     """
 
@@ -98,12 +100,8 @@ class RunDocuments:
         return [planned_of(there) for there in self.documents.query(self.ranges(run_id).order_by("__name__"), at=at)]
 
     def marked(self, mark: str, fields: Fields) -> Fields:
-        """Fields as they are written: with the mark of this write, and the end of the document's time."""
-        return {**fields, "written": mark, "expires_at": self.expiry()}
-
-    def expiry(self) -> datetime:
-        """The end of the time of a document that is written now."""
-        return self._now() + KEPT
+        """Fields as they are written: with the mark of this write."""
+        return {**fields, "written": mark}
 
     def add_update(self, writes: WriteBatch, document: DocumentReference, since: datetime, fields: Fields, mark: str) -> None:
         """Write fields of a document with this commit, on the condition that it was last written then."""
@@ -118,9 +116,31 @@ class RunDocuments:
         return at
 
 
+def end_of_parts(run: Run) -> datetime:
+    """The end of the time of a run's ranges and batches; see `end_of`."""
+    return run.started_at + KEPT + TO_END
+
+
+def end_of(run: Run) -> datetime:
+    """The end of a run's time, after which it is not there any more, and Firestore deletes it piece by piece.
+
+    A run must not outlive its batches: it would be shown with numbers that shrink, could never be settled, and a retry would
+    pass over what failed. So both count from the start of the run, whenever they are written: no write moves the end of a
+    batch, and none has to, which leaves settled batches as they are (`SettledBatches` builds on that). That a run is ended or
+    abandoned late does not prolong it. Resumed late, it is kept for `TO_END`, but never beyond its batches; resumed once more
+    in these last days it has the rest of them.
+
+    Nor may a chain outlive its links, since it would begin those anew that it does not find. Links start after their chain,
+    and each is kept as long as any chain can be.
+    """
+    last = end_of_parts(run)
+    return last if run.parent else min(last, max(run.started_at + KEPT, run.resumed_at + TO_END))
+
+
 def run_fields(run: Run) -> Fields:
-    """The fields of a run, and the keys that runs are found by."""
+    """The fields of a run, the keys that runs are found by, and the end of its time."""
     return {
+        "expires_at": end_of(run),
         "record": packed(_encode(run)),
         "started_at": run.started_at,
         "by_start": f"{run.kind}/{micros(run.started_at):020d}",
@@ -129,7 +149,7 @@ def run_fields(run: Run) -> Fields:
 
 
 def range_fields(planned: PlannedRange) -> Fields:
-    """The fields of a range."""
+    """The fields of a range, but for the end of its time, which is written once."""
     return {"record": packed(_encode(planned.part)), "batches": planned.batches, "items": planned.items}
 
 

@@ -21,6 +21,7 @@ from shared.google.run_documents import (
     TRIES,
     RunDocuments,
     contended,
+    end_of_parts,
     in_states,
     mark_of,
     of_kind,
@@ -67,7 +68,7 @@ class FirestoreRunStore:
         writes = self._documents.writes()
         writes.create(self._runs.run(run.run_id), self._runs.marked(mark, run_fields(run)))
         for part in ranges:
-            fields = range_fields(PlannedRange(part, batches=0, items=0))
+            fields = {**range_fields(PlannedRange(part, batches=0, items=0)), "expires_at": end_of_parts(run)}
             writes.create(self._runs.range(run.run_id, part.index), self._runs.marked(mark, fields))
         try:
             self._documents.commit(writes)
@@ -138,7 +139,8 @@ class FirestoreRunStore:
             self._runs.add_update(writes, there.reference, there.update_time, advanced, mark)
             for batch in batches:
                 document = self._runs.batch(run_id, batch.batch_id)
-                writes.create(document, self._runs.marked(mark, fields_of(batch, fence)))
+                fields = {**fields_of(batch, fence), "expires_at": end_of_parts(run)}
+                writes.create(document, self._runs.marked(mark, fields))
             try:
                 self._documents.commit(writes)
             except Changed:
@@ -197,7 +199,8 @@ class FirestoreRunStore:
         if run is None:
             return Summary()
         at = there.read_time
-        return self._summaries.of(run, self._runs.planned(run_id, at), self._runs.batches(run_id), at, now, recent_window_s)
+        batches = self._runs.batches(run_id)
+        return self._summaries.of(run, lambda: self._runs.planned(run_id, at), batches, at, now, recent_window_s)
 
     def close(self) -> None:
         """End the connection."""

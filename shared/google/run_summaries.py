@@ -5,6 +5,8 @@ it. The ranges count what was recorded of them, so queued batches need not be re
 process remembers them: Firestore counts how many there are, and only those that are missing are read, the last ones first.
 That is exact whatever clocks and other processes do: what is remembered is part of what is settled, so as many is all.
 
+Of a run that has ended even less is read: once nothing of it can change any more, its summary is kept as it is.
+
 Everything is read as it was at one moment, that at which the run was read: the numbers belong together, and whoever has
 written before they asked is in them.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,13 +24,19 @@ from google.cloud.firestore import CollectionReference, Query
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.bulk.records import BatchStatus, IdRange, Run, Summary
-from shared.bulk.run import is_list
+from shared.bulk.run import ACTIVE, is_list
+from shared.cache import ExpiringCache
 from shared.google.batch_documents import SUMS
 from shared.google.firestore_documents import CALL_S, EPOCH, Documents, plain
 from shared.google.settled_batches import Row, SettledBatches, Shown, Totals, row_of
 
 _MOST_RUNS = 8
-"""Runs that a process remembers; no more are under way at once, since each kind has one."""
+"""Runs whose batches a process remembers; no more are under way at once, since each kind has one."""
+_MOST_SUMMARIES = 200
+"""Ended runs whose summaries it remembers: twice as many as a list of runs shows at most."""
+_SUMMARIES_KEPT_S = 86_400.0
+_QUIET = timedelta(hours=1)
+"""How long nothing of an ended run may have happened so that nothing will: who has planned or worked for it is gone by then."""
 _LEAST_PAGE = 20
 
 
@@ -46,36 +54,53 @@ class Summaries:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._memories: OrderedDict[str, SettledBatches] = OrderedDict()
+        self._going_on: OrderedDict[str, SettledBatches] = OrderedDict()
+        self._ended: OrderedDict[str, SettledBatches] = OrderedDict()
         self._lock = threading.Lock()
+        self._final = ExpiringCache[tuple[str, int], Summary](_MOST_SUMMARIES, _SUMMARIES_KEPT_S)
 
     def of(
         self,
         run: Run,
-        ranges: Sequence[PlannedRange],
+        planned: Callable[[], Sequence[PlannedRange]],
         batches: CollectionReference,
         at: datetime,
         now: datetime,
         recent_window_s: float,
     ) -> Summary:
-        """The summary of a run whose record and ranges were read as they were `at` that moment of Firestore's clock."""
+        """The summary of a run whose record was read `at` that moment of Firestore's clock; `planned` reads its ranges then."""
+        key = run.run_id, run.revision
+        if final := self._final.held([key]).get(key):
+            return final
+        ranges = planned()
         stirred = batches.where(filter=FieldFilter("stirred", "==", True)).select(SUMS)
         open_rows = [row_of(snapshot) for snapshot in self._documents.query(stirred, at=at)]
         settled = batches.where(filter=FieldFilter("finished_at", ">", EPOCH))
         there = self._documents.count(settled, at=at)
-        with self._remembered(run.run_id) as memory:
+        with self._remembered(run) as memory:
             self._complete(memory, settled, there, at)
+            totals = memory.totals(plain(at))
             recent = now - timedelta(seconds=recent_window_s)
-            return _summed(run, ranges, memory.totals(plain(at)), memory.shown(plain(at)), open_rows, now, recent)
+            summary = _summed(run, ranges, totals, memory.shown(plain(at)), open_rows, now, recent)
+            is_final = _is_final(run, totals, [row for row, _ in open_rows], now - _QUIET)
+        if is_final:
+            self._final.put({key: summary})
+            with self._lock:
+                self._ended.pop(run.run_id, None)
+        return summary
 
     @contextmanager
-    def _remembered(self, run_id: str) -> Iterator[SettledBatches]:
-        """What is remembered of a run, alone with it; one that nobody else has when that takes too long."""
+    def _remembered(self, run: Run) -> Iterator[SettledBatches]:
+        """What is remembered of a run, alone with it; one that nobody else has when that takes too long.
+
+        However many ended ones are looked at, those that go on keep their places.
+        """
         with self._lock:
-            memory = self._memories.setdefault(run_id, SettledBatches())
-            self._memories.move_to_end(run_id)
-            if len(self._memories) > _MOST_RUNS:
-                self._memories.popitem(last=False)
+            memories, others = (self._going_on, self._ended) if run.status in ACTIVE else (self._ended, self._going_on)
+            memory = memories.pop(run.run_id, None) or others.pop(run.run_id, None) or SettledBatches()
+            memories[run.run_id] = memory
+            if len(memories) > _MOST_RUNS:
+                memories.popitem(last=False)
         if not memory.lock.acquire(timeout=CALL_S):
             yield SettledBatches()
             return
@@ -98,6 +123,17 @@ class Summaries:
             if len(page) < limit:
                 return
             query, limit = newest_first.start_after(page[-1]), max(missing, _LEAST_PAGE)
+
+
+def _is_final(run: Run, settled: Totals, open_rows: Sequence[Row], quiet_since: datetime) -> bool:
+    """Whether the summary of this revision of the run stays as it is, whoever still comes late and at whatever time it is asked.
+
+    A run that is resumed gets another revision.
+    """
+    if run.status in ACTIVE or run.finished_at is None or run.finished_at >= quiet_since:
+        return False
+    held = any(row.lease_until and row.lease_until >= quiet_since for row in open_rows)
+    return not held and settled.items_since(quiet_since) == 0
 
 
 def _summed(

@@ -29,6 +29,7 @@ _QUIET = {
     "httpcore": logging.WARNING,
     "urllib3": logging.WARNING,
     "werkzeug": logging.ERROR,
+    "google": logging.WARNING,
     "gunicorn.access": logging.CRITICAL + 1,
     "uvicorn.access": logging.CRITICAL + 1,
 }
@@ -83,6 +84,8 @@ def take_over(emit_line: Emit) -> None:
     root.setLevel(logging.WARNING)
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
+    # Google's client libraries, when they are loaded, cut their loggers off from ours, unless somebody has set a level before.
+    logging.getLogger("google").propagate = True
 
     def show_warning(
         message: Warning | str,  # noqa: ARG001 - the signature is the standard library's; the text is what must not be shown

@@ -302,6 +302,15 @@ def test_records_of_libraries_keep_no_text(name: str, log_format: str) -> None:
     assert name in stream.getvalue()
 
 
+def test_loggers_that_a_library_has_cut_off_are_ours_again() -> None:
+    """Google's clients do so when they are loaded; what is cut off ends on standard error, as no line of ours."""
+    logging.getLogger("google").propagate = False
+    stream = configured()
+    logging.getLogger("google.auth").warning("token of %s refused", CANARIES[0])
+    assert "google.auth" in stream.getvalue()
+    assert_clean(stream.getvalue())
+
+
 def test_other_peoples_handlers_have_nothing_to_leak() -> None:
     """gunicorn, Flask and functions-framework install handlers after us; they see emptied records."""
     configured()

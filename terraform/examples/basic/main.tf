@@ -34,7 +34,7 @@ module "klaviyo_sync" {
   ct_auth_url   = var.ct_auth_url
   ct_project_id = var.ct_project_id
 
-  # Only when they are new: README.md.
+  # Values only when they are new: README.md.
   ct_api_client    = var.ct_api_client
   klaviyo_auth_key = var.klaviyo_auth_key
   secrets_version  = var.secrets_version

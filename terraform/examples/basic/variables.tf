@@ -46,13 +46,13 @@ variable "klaviyo_auth_key" {
 }
 
 variable "secrets_version" {
-  description = "Raise it by one with each new value of a secret that goes through Terraform."
+  description = "Raise it by one with each new value of a secret, however it was given: the functions are started anew and read it."
   type        = number
   default     = 1
 }
 
 variable "operators" {
-  description = "Who may call the import API and look at messages that were given up."
+  description = "Who may call the import API, look at messages that were given up and send them again."
   type        = set(string)
   default     = []
 }

@@ -78,3 +78,11 @@ override_resource {
   target = google_pubsub_topic.dead["work"]
   values = { id = "projects/acme-cloud/topics/acme-sync-work-dead" }
 }
+
+override_resource {
+  target = google_artifact_registry_repository.images
+  values = {
+    id   = "projects/acme-cloud/locations/europe-west1/repositories/acme-sync-functions"
+    name = "acme-sync-functions"
+  }
+}

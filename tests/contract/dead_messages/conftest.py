@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 from google_emulators import IN_ONE_PROCESS
-from pubsub_world import EMPTY_S, PubSubWorld, pubsub_world
+from pubsub_world import PubSubWorld, pubsub_world
 
 from shared.bulk.ports import Topic
 from shared.dead_messages import DeadMessages
@@ -92,7 +92,7 @@ def sqlite(request: pytest.FixtureRequest) -> Iterator[Bench]:
 def pubsub(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Nothing dead, in a Google Cloud project of its own."""
     with pubsub_world(request.getfixturevalue("google"), request.getfixturevalue("monkeypatch")) as world:
-        yield PubSubBench(world, PubSubDeadMessages(world.settings, Stream.WORK, pull_s=EMPTY_S))
+        yield PubSubBench(world, PubSubDeadMessages(world.settings, Stream.WORK, pause_s=0))
 
 
 ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Bench]]] = {"sqlite": sqlite, "pubsub": pubsub}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from run_store_records import FIRST, LEASE, NOW, RESULT, RUN_ID, changed, planne
 
 from shared.bulk.ports import NotTaken, RunStore
 from shared.bulk.records import Batch, BatchResult, BatchStatus, RunStatus
+from shared.bulk.tally import Progress, Step, Tally
 from shared.errors import StaleWrite
 
 LATER = NOW + LEASE
@@ -290,3 +293,21 @@ def test_batches_of_two_runs_do_not_mix(store: RunStore) -> None:
     taken(store, "a")
     assert store.batches("run-2", [BatchStatus.WORKING]) == []
     assert isinstance(store.take("run-2", 1, FIRST, "b", NOW, LATER), Batch)
+
+
+def test_the_examples_of_a_dry_run_over_large_resources_fit_a_batch(store: RunStore) -> None:
+    """Texts that cannot be compressed, beside the failures of ten thousand items: kept when put back, and when settled."""
+    planned(store)
+    chance = random.Random(7)
+    tally = Tally()
+    for _ in range(20):
+        tally.example({"description": chance.randbytes(30_000).hex()})
+    for _ in range(5_000):  # twice
+        tally.failed(str(uuid.UUID(int=chance.getrandbits(128))), "invalid")
+    progress = Progress(None, BatchResult())
+    for number in range(2):
+        progress.add(Step(str(number), tally.result()))
+    store.put_back(taken(store, "a"), "a", cursor="1", result=progress.result, count_attempt=True)
+    assert stored(store).result == progress.result
+    settled(store, FIRST, progress.result)
+    assert len(stored(store).result.examples) == 3

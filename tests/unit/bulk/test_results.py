@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.bulk.records import BatchResult, FailedItem
-from shared.bulk.results import EXAMPLES, SHOWN_FAILURES, added, total
+from shared.bulk.results import EXAMPLES, EXAMPLES_BYTES, SHOWN_FAILURES, added, total
+from shared.bulk.tally import Tally
 
 counts = st.dictionaries(st.sampled_from(["no_email", "invalid", "gone"]), st.integers(1, 50))
 
@@ -69,6 +71,19 @@ def test_the_first_examples_are_kept() -> None:
     """Up to twenty."""
     parts = [BatchResult(examples=[{"part": part, "n": number} for number in range(15)]) for part in range(2)]
     assert added(parts).examples == (parts[0].examples + parts[1].examples)[:EXAMPLES]
+
+
+def test_examples_are_kept_as_far_as_they_fit_a_record() -> None:
+    """Of large ones fewer than twenty, whatever was taken in which step; one that does not fit hides no smaller one behind it."""
+    large, small = {"text": "x" * 90_000}, {"text": "x" * 1_000}
+    result = added([BatchResult(examples=[large]), BatchResult(examples=[large, large, small])])
+    assert result.examples == [large, large, small]
+    assert len(msgspec.json.encode(added([result, result]).examples)) <= EXAMPLES_BYTES
+    tally = Tally()
+    for example in (large, large, large, small):
+        tally.example(example)
+    assert tally.result().examples == result.examples
+    assert added([BatchResult(examples=[{"text": "x" * EXAMPLES_BYTES}])]).examples == []
 
 
 def test_adding_changes_none_of_the_parts() -> None:

@@ -353,7 +353,7 @@ def test_a_link_whose_lock_was_taken_by_a_process_that_died_begins_when_that_has
     parent = start(world)
     (delivery,) = world.take(Topic.PLAN)
     second = child_id(parent.run_id, PRODUCTS_LINK)
-    world.app.lock.take("products", f"{second}.1", 1.0, soon())
+    world.app.lock.take("products", f"{second}.1", 60.0, soon())
     assert world.push(delivery) == 503
     assert link(world, parent, PRODUCTS_LINK) is None
     assert world.status(parent.run_id) is not RunStatus.HALTED

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 import msgspec
 import pytest
+from google.api_core.exceptions import ServiceUnavailable
 from shell_world import CONTROL, CUSTOMERS, IMPORT, SAME_EMAIL, Thread, World, task
 
 from shared.bulk.messages import WorkMessage
-from shared.bulk.ports import Topic
+from shared.bulk.ports import RunStore, Topic
 from shared.bulk.records import Batch, BatchStatus, Run, RunOptions, RunStatus
 from shared.bulk.work import ATTEMPTS_USED_UP, MOST_ATTEMPTS, give_up_batch, work_batch
 from shared.errors import HostDown, RateLimited, StaleWrite, TransientError
+from shared.google.faults import translated
 
 FIRST = "000-000001"
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -114,6 +119,33 @@ def test_wrong_credentials_halt_the_run_and_resume_continues_when_they_are_right
     world.resume(run.run_id)
     world.work()
     assert world.run(run.run_id).halt_reason is None
+    assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 5)
+
+
+@dataclass(frozen=True)
+class Flapping:
+    """A store in Firestore, over another one: it is out whenever a batch is to be settled, and there again at once."""
+
+    store: RunStore
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def settle(self, *_: object) -> None:
+        with translated("Firestore"):
+            raise ServiceUnavailable("out")
+
+
+def test_an_outage_of_the_store_counts_as_no_attempt(world: World) -> None:
+    """It says nothing about the batch either."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
+    flapping = replace(world.app, store=Flapping(world.store))
+    for _ in range(MOST_ATTEMPTS + 1):
+        with pytest.raises(HostDown):
+            work_batch(flapping, message, "a", 30.0)
+    batch = _batch(world, run.run_id)
+    assert (batch.status, batch.attempts) == (BatchStatus.QUEUED, 0)
+    _work(world, message)
     assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 5)
 
 
@@ -240,7 +272,7 @@ def test_a_deadline_in_the_middle_keeps_what_is_done_and_the_next_delivery_does_
     run, (message,) = world.planned(RunOptions(ids=ids))
     world.klaviyo_fails(kind="delay", seconds=60, skip=4, method="POST", path="/api/profile-bulk-import-jobs")
     with pytest.raises(TransientError):
-        _work(world, message, budget_s=6.0)
+        _work(world, message, budget_s=10.0)
     batch = _batch(world, run.run_id)
     assert (batch.status, batch.attempts, batch.cursor) == (BatchStatus.QUEUED, 0, ids[batch.result.seen - 1])
     assert 200 <= batch.result.seen < 400

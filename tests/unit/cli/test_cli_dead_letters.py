@@ -177,7 +177,7 @@ def test_json_has_all_fields(dead_letters: Command, environment: dict[str, str])
         "happenedAt": "2026-05-01T11:00:00.000Z", "sku": "S-1", "dataErasure": True,
         "firstIdentity": None, "orderState": None,
     }  # fmt: skip
-    assert json.loads(dead_letters("list", "--json").stdout) == {"deadLetters": [shown], "notReadable": []}
+    assert json.loads(dead_letters("list", "--json").stdout) == {"deadLetters": [shown], "notReadable": [], "readInPart": []}
     assert json.loads(dead_letters("show", "a", "--json").stdout) == shown
 
 

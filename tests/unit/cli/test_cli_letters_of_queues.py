@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import cast
 
 import pytest
 from cli_run import Run
@@ -20,7 +22,10 @@ from sandbox.launch import Sandbox, sandbox
 from shared.budget import budget_of
 from shared.bulk.messages import PlanMessage, WorkMessage, encoded
 from shared.bulk.ports import Topic
-from shared.dead_letters import DeadLetter
+from shared.cli.letters import PUBSUB, MessageStore, Stores, Wanted
+from shared.cli.render_letters import in_part
+from shared.dead_letters import MOST, DeadLetter
+from shared.dead_messages import DeadMessage, DeadMessages
 from shared.google import names
 from shared.google.names import Stream
 from shared.sqlite.database import Database
@@ -36,6 +41,7 @@ ORDER = {
     "resource": {"typeId": "order", "id": "o-1"},
     "order": {"customerEmail": "jane@example.com"},
 }
+DIED_AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOTIFICATION = json.dumps(ORDER).encode()
 PLAN = encoded(PlanMessage(RUN_ID, 1, 7))
 WORK = encoded(WorkMessage(RUN_ID, 1, "0007-000001"))
@@ -148,6 +154,21 @@ def test_dropped_messages_are_gone(run: Run, environment: dict[str, str], state_
     result = run("dead-letters", "drop", "--all", "--yes", **environment)
     assert (result.exit_code, result.stdout) == (0, "removed 2 dead letters\n")
     assert state_file.dead() == state_file.lease(Topic.WORK, 10, 60) == []
+
+
+class Many:
+    """More dead messages than are read."""
+
+    def look(self, *_: object) -> list[DeadMessage]:
+        return [DeadMessage(str(number), WORK, DIED_AT, None, None) for number in range(MOST)]
+
+
+def test_a_list_says_when_there_may_be_more_than_was_read() -> None:
+    """A queue is not read in the order of time, so what is shown need not be the newest."""
+    many = MessageStore(PUBSUB, Stream.WORK, cast(DeadMessages, Many()))
+    search = Stores([many]).newest(Wanted(), 20)
+    assert (len(search.found), search.in_part) == (20, [many])
+    assert in_part(many).startswith("note: 5,000 dead letters of Pub/Sub, work were looked at, and there may be more")
 
 
 @IN_ONE_PROCESS

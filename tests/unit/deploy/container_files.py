@@ -1,4 +1,4 @@
-"""Dockerfile, .dockerignore and compose.yaml, read for the tests; what their readers do not know, they refuse."""
+"""Dockerfile, .dockerignore and compose.yaml, read for the tests; what the readers of the first two do not know, they refuse."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 ROOT = Path(__file__).parents[3]
+COMPOSE = ROOT / "compose.yaml"
 
 _KNOWN = {"ARG", "FROM", "ENV", "WORKDIR", "RUN", "COPY", "LABEL", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"}
-_PLAIN = re.compile(r"[A-Za-z.][\w.-]*|\d+[a-z]")
 
 
 @dataclass(frozen=True)
@@ -116,42 +118,7 @@ def context() -> Iterator[str]:
 
 
 def compose() -> dict[str, Any]:
-    """compose.yaml, which has nothing but nested mappings, lists, and words that are plain or in double quotes."""
-    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    read = _mapping(lines, 0)
-    assert lines == []
+    """compose.yaml."""
+    read = YAML(typ="safe").load(COMPOSE)
+    assert isinstance(read, dict)
     return read
-
-
-def _mapping(lines: list[str], indent: int) -> dict[str, Any]:
-    read: dict[str, Any] = {}
-    while lines and _indent(lines[0]) == indent:
-        key, _, value = lines.pop(0).strip().partition(":")
-        assert _PLAIN.fullmatch(key), key
-        assert key not in read, f"{key} twice"
-        read[key] = _scalar(value.strip()) if value.strip() else _nested(lines, indent + 2)
-    return read
-
-
-def _nested(lines: list[str], indent: int) -> Any:
-    if not lines or _indent(lines[0]) < indent:
-        return None
-    if not lines[0].lstrip().startswith("- "):
-        return _mapping(lines, indent)
-    read = []
-    while lines and _indent(lines[0]) == indent:
-        assert lines[0].lstrip().startswith("- "), lines[0]
-        read.append(_scalar(lines.pop(0).strip().removeprefix("- ")))
-    return read
-
-
-def _scalar(text: str) -> str | bool:
-    if text.startswith('"'):
-        return str(json.loads(text))
-    assert _PLAIN.fullmatch(text), f"{text} needs double quotes"
-    return text == "true" if text in {"true", "false"} else text
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))

@@ -203,20 +203,16 @@ def test_nothing_is_open_to_everybody(calls: list[Words]) -> None:
 
 
 def test_each_function_has_an_account_of_its_own(calls: list[Words]) -> None:
-    """And only the import's may use the database and publish."""
-    accounts = {function: flag(call, "service-account") for function, call in _deployed(calls).items()}
-    assert len(set(accounts.values())) == 3
-    realtime = f"serviceAccount:{accounts['realtime']}"
-    roles = {flag(call, "role") for call in calls if "add-iam-policy-binding" in call and flag(call, "member") == realtime}
-    assert roles == {"roles/secretmanager.secretAccessor"}
+    """What each may do is compared with Terraform's list."""
+    accounts = {flag(call, "service-account") for call in _deployed(calls).values()}
+    assert accounts == {f"{PREFIX}-{stream}@{PROJECT}.iam.gserviceaccount.com" for stream in Stream}
 
 
-def test_the_database_role_is_for_one_database(calls: list[Words]) -> None:
-    """Other databases of the project are none of ours."""
-    granted = [call for call in named(calls, "projects", "add-iam-policy-binding") if "--role=roles/datastore.user" in call]
-    assert len(granted) == 2
-    for call in granted:
-        assert flag(call, "condition").endswith('expression=resource.name == "projects/shop-cloud/databases/klaviyo-sync-state"')
+def test_a_secret_that_is_enabled_is_not_asked_for_again(calls: list[Words]) -> None:
+    """Google writes the state in capitals, and one without an enabled version has no value."""
+    for asked in named(calls, "secrets", "versions", "list"):
+        assert flag(asked, "filter") == "state=ENABLED"
+    assert len(named(calls, "secrets", "versions", "list")) == 2
 
 
 def test_a_function_ends_before_its_delivery_is_given_up(calls: list[Words]) -> None:
@@ -313,10 +309,11 @@ def test_without_an_archive_nothing_is_deployed(script: Script) -> None:
 
 
 def test_removing_takes_away_what_was_made_but_the_database(script: Script, calls: list[Words]) -> None:
-    """Everything with a name of ours, and nothing that is not there."""
+    """Everything with a name of ours, nothing that is not there, and whatever project gcloud would take by itself."""
     made = {name_in(call) for call in calls if _makes(call) and "firestore" not in call}
     script.there = [*_there(calls), "somebody-elses"]
     removed = [call for call in script.calls("remove", PREFIX) if "list" not in call]
+    assert [call for call in removed if f"--project={PROJECT}" not in call] == []
     assert {name_in(call).removesuffix(f"@{PROJECT}.iam.gserviceaccount.com") for call in removed} == made
     kinds = {call[0] for call in calls if _makes(call)}
     assert {call[0] for call in removed} == kinds - {"firestore"}

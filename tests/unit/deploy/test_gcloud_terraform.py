@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from gcloud_runs import PROJECT, PROJECT_NUMBER, ROOT, Script, Words, flag, name_in, named, variables_of
@@ -14,6 +16,17 @@ FUNCTIONS = {"realtime": "realtime", "dispatcher": "dispatch", "worker": "worker
 
 ONLY_TERRAFORM = {"scheduler"}
 """Accounts for what the script does not make."""
+
+GRANTED_ON = {
+    ("run", "services"): "functions",
+    ("pubsub", "topics"): "topics",
+    ("pubsub", "subscriptions"): "subscriptions",
+    ("secrets",): "secrets",
+    ("iam", "service-accounts"): "service-accounts",
+    ("artifacts", "repositories"): "repositories",
+    ("projects",): "projects",
+}
+"""What a command grants something on, as the list of grants calls it."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +48,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[Words]:
 def test_the_same_services_are_switched_on(calls: list[Words]) -> None:
     """Scheduled imports, which need one more, are Terraform's alone."""
     ours = {word for call in named(calls, "services", "enable") for word in call[2:]}
+    assert named(calls, "beta", "services", "identity", "create") == [
+        ("beta", "services", "identity", "create", "--service=pubsub.googleapis.com", f"--project={PROJECT}")
+    ], "Pub/Sub's own account must be there before it is granted anything"
     theirs = set(re.findall(r'"([a-z]+\.googleapis\.com)"', _file("services.tf")))
     assert ours == theirs - {"cloudscheduler.googleapis.com"}
 
@@ -47,16 +63,49 @@ def test_accounts_have_the_same_names(calls: list[Words]) -> None:
         assert flag(_deployed(calls)[function], "service-account") == _email(_accounts()[part])
 
 
-def test_the_same_roles_are_granted(calls: list[Words]) -> None:
-    """Nobody gets one here and not there. The script adds to what there is; Terraform's list of callers is the whole list."""
-    ours = {flag(call, "role") for call in calls if "add-iam-policy-binding" in call}
-    assert ours == set(re.findall(r'"(roles/[\w.]+)"', _file("access.tf")))
-    for role, condition in {
-        "roles/datastore.user": _conditions()["database"],
-        "roles/storage.objectViewer": _conditions()["source"],
-    }.items():
-        given = {flag(call, "condition") for call in named(calls, "projects") if f"--role={role}" in call}
-        assert given == {condition}
+def test_the_same_roles_are_granted(tmp_path: Path) -> None:
+    """Who may do what is one list, on what and with which condition; Terraform's own test compares the module with the same."""
+    listed = json.loads((ROOT / "terraform" / "tests" / "grants.json").read_text(encoding="utf-8"))
+    wanted = {(on, role, member) for on, roles in listed.items() for role, members in roles.items() for member in members}
+    config = {
+        "GOOGLE_CLOUD_PROJECT": "acme-cloud",
+        "GOOGLE_NAME_PREFIX": "acme-sync",
+        "OPERATORS": "user:ops@shop.example group:team@shop.example",
+    }
+    granted = [call for call in Script(tmp_path, config).calls() if "add-iam-policy-binding" in call]
+    assert [_grant(call) for call in granted if _grant(call) not in wanted] == []
+    assert wanted - {_grant(call) for call in granted} == set()
+    assert len(granted) == len(wanted)
+    assert PROJECT_NUMBER == "123456789012", "the number that Terraform's mocks have, too"
+
+
+def test_nobody_has_more_than_a_part_of_it() -> None:
+    """The list itself: nothing is open to everybody, Pub/Sub alone calls what is not the import API, roles are narrow."""
+    listed = json.loads((ROOT / "terraform" / "tests" / "grants.json").read_text(encoding="utf-8"))
+    members = {member for roles in listed.values() for some in roles.values() for member in some}
+    assert all(member.startswith(("serviceAccount:", "user:", "group:")) for member in members)
+    operators = {member for member in members if not member.startswith("serviceAccount:")}
+    reach = {on for on, roles in listed.items() for some in roles.values() if operators & set(some)}
+    assert reach == {
+        "functions/acme-sync-dispatch",
+        *(f"topics/acme-sync-{stream}" for stream in ("events", "plan", "work")),
+        *(f"subscriptions/acme-sync-{stream}-dead-hold" for stream in ("events", "plan", "work")),
+    }
+    realtime = "serviceAccount:acme-sync-events@acme-cloud.iam.gserviceaccount.com"
+    assert {on for on, roles in listed.items() for some in roles.values() if realtime in some} == {
+        "secrets/acme-sync-ct-api-client",
+        "secrets/acme-sync-klaviyo-auth-key",
+    }
+    roles = {role for some in listed.values() for role in some}
+    assert not [role for role in roles if role.rpartition("/")[2].split(" ")[0] in {"owner", "editor"} or "dmin" in role]
+
+
+def _grant(call: Words) -> tuple[str, str, str]:
+    """On what, which role (and under which condition), to whom."""
+    kind, name = next((kind for words, kind in GRANTED_ON.items() if call[: len(words)] == words), ""), name_in(call)
+    assert kind, call
+    condition = next((word.partition("expression=")[2] for word in call if word.startswith("--condition=title=")), "")
+    return f"{kind}/{name}", flag(call, "role") + (f" if {condition}" if condition else ""), flag(call, "member")
 
 
 def test_the_database_is_the_same(calls: list[Words]) -> None:
@@ -90,8 +139,16 @@ def test_secrets_have_the_same_names_and_readers(calls: list[Words]) -> None:
         assert read == {f"{PREFIX}-{ends[variable]}" for variable in variables}
 
 
-def test_storage_has_the_same_names(calls: list[Words]) -> None:
-    """The bucket, the archive in it, and the repository of images."""
+def test_secrets_stay_in_the_region(calls: list[Words]) -> None:
+    """Both ways."""
+    made = named(calls, "secrets", "create")
+    assert len(made) == 3
+    assert {(flag(call, "replication-policy"), flag(call, "locations")) for call in made} == {("user-managed", REGION)}
+    assert "location = var.region" in _block(_file("secrets.tf"), "user_managed")
+
+
+def test_storage_is_the_same(calls: list[Words]) -> None:
+    """The bucket, which can never be made public, the archive in it, and the repository, which keeps a few images."""
     (bucket,) = named(calls, "storage", "buckets", "create")
     assert name_in(bucket) == "gs://" + _filled(_one(r'source_bucket = "(.*?)"', "source.tf"))
     (repository,) = named(calls, "artifacts", "repositories", "create")
@@ -99,6 +156,17 @@ def test_storage_has_the_same_names(calls: list[Words]) -> None:
     (copy,) = named(calls, "storage", "cp")
     assert re.fullmatch(rf"{name_in(bucket)}/source-[0-9a-f]{{64}}\.zip", copy[-1])
     assert '"source-${filesha256(var.source_archive)}.zip"' in _file("source.tf")
+    assert {"--uniform-bucket-level-access", "--public-access-prevention", f"--location={REGION}"} <= set(bucket)
+    assert re.search(r'public_access_prevention += "enforced"', _file("source.tf"))
+    (cleaned,) = named(calls, "artifacts", "repositories", "set-cleanup-policies")
+    keep, delete = json.loads(Path(flag(cleaned, "policy")).read_text(encoding="utf-8"))
+    assert [keep["name"], delete["name"]] == re.findall(r'\bid +\= "([a-z-]+)"', _file("source.tf"))
+    assert str(keep["mostRecentVersions"]["keepCount"]) == _one(r"keep_count = (\d+)", "source.tf")
+    assert delete["condition"]["olderThan"] == _one(r'older_than = "(\d+s)"', "source.tf")
+    assert [keep["action"]["type"].upper(), delete["action"]["type"].upper()] == re.findall(
+        r'action = "(\w+)"', _file("source.tf")
+    )
+    assert "--no-dry-run" in cleaned
 
 
 @pytest.mark.parametrize(("part", "function"), FUNCTIONS.items())
@@ -123,9 +191,13 @@ def test_functions_are_of_the_same_size(calls: list[Words], part: str, function:
 
 @pytest.mark.parametrize(("part", "function"), FUNCTIONS.items())
 def test_functions_have_the_same_environment(calls: list[Words], part: str, function: str) -> None:
-    """Every variable that one way sets the other sets, too."""
+    """Every variable that one way sets the other sets, too, but the one by which Terraform starts the functions anew."""
     ours, sizes, margin = variables_of(_deployed(calls)[function]), _sizes(part), int(_one(r"margin_s = (\d+)", "functions.tf"))
-    wanted = _set_in("environment") | {"THREADS", "KLAVIYO_RATE_SHARE"} | set(re.findall(r"([A-Z_]{4,}) +=", _function(part)))
+    wanted = (
+        _set_in("environment")
+        | {"THREADS", "KLAVIYO_RATE_SHARE", "LOG_EXECUTION_ID"}
+        | set(re.findall(r"([A-Z_]{4,}) +=", _function(part)))
+    )
     if "local.import_environment" in _function(part):
         wanted |= _set_in("import_environment") | _set_in("import_access")
         assert ours["WORKER_DEADLINE_S"] == str(int(sizes["timeout_s"]) - margin)
@@ -170,12 +242,6 @@ def test_messages_stay_in_the_region(calls: list[Words]) -> None:
     topics = named(calls, "pubsub", "topics", "create")
     assert {flag(call, "message-storage-policy-allowed-regions") for call in topics} == {REGION}
     assert "var.message_regions == null ? [var.region]" in _file("pubsub.tf")
-
-
-def test_commercetools_publishes_with_the_same_account(calls: list[Words]) -> None:
-    """To the topic of notifications and to no other."""
-    account = _default(_variable("commercetools_publisher"), "default").strip('"')
-    assert [name_in(call) for call in calls if "--member=" + account in call] == [f"{PREFIX}-events"]
 
 
 def test_what_people_may_choose_has_the_same_limits() -> None:
@@ -248,18 +314,6 @@ def _words(text: str, local: str) -> set[str]:
 
 def _accounts() -> dict[str, str]:
     return dict(re.findall(r'(\w+) += \{ id = "(.*?)"', _file("accounts.tf")))
-
-
-def _conditions() -> dict[str, str]:
-    """The two conditions as gcloud takes them."""
-    buckets = (f"{PROJECT}-{PREFIX}-source", f"gcf-v2-sources-{PROJECT_NUMBER}-{REGION}")
-    database = _filled(_one(r'expression  = "(resource.name == .*)"\n', "access.tf"))
-    assert "startsWith" in _file("access.tf")
-    return {
-        "database": f"title={PREFIX}-database,expression={database}",
-        "source": f"title={PREFIX}-source,expression="
-        + " || ".join(f'resource.name.startsWith("projects/_/buckets/{bucket}/")' for bucket in buckets),
-    }
 
 
 def _filled(text: str) -> str:

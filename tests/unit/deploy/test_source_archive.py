@@ -129,8 +129,8 @@ def test_only_what_the_functions_need_is_in_it(program: ModuleType, checkout: Pa
             "shared/deep/er.py",
             "shared/page.html",
         ]
-        assert {(entry.date_time, entry.external_attr >> 16) for entry in opened.infolist()} == {
-            ((1980, 1, 1, 0, 0, 0), 0o100644)
+        assert {(entry.date_time, entry.external_attr >> 16, entry.compress_type) for entry in opened.infolist()} == {
+            ((1980, 1, 1, 0, 0, 0), 0o100644, zipfile.ZIP_STORED)
         }
         assert opened.read("shared/page.html") == b"content of shared/page.html"
 

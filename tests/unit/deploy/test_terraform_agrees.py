@@ -26,7 +26,9 @@ from shared.settings import load
 from shared.settings.environment import BY_NAME
 
 PREFIX = "acme-sync"
-OF_THE_PLATFORM = {"THREADS", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"}
+OF_THE_PLATFORM = {"THREADS", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "LOG_EXECUTION_ID", "SECRETS_VERSION"}
+"""What the framework, glibc and Google look at; the product ignores it."""
+
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ENVIRONMENT = {
     "CT_API_URL": "https://api.example.com",
@@ -40,11 +42,10 @@ MODULE_TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(MO
 
 def test_topics_and_subscriptions_are_those_that_the_code_looks_for() -> None:
     """The module's own test compares what Terraform makes with these names, and this one compares them with the code."""
+    tests = text_of("tests/defaults.tftest.hcl")
     stated = {
         message: dict(re.findall(r'(\w+) *= "([^"]+)"', condition))
-        for condition, message in re.findall(
-            r'condition *= \{[^}]+\} == \{([^}]+)\}\n +error_message = "([^"]+)"', text_of("tests/names.tftest.hcl")
-        )
+        for condition, message in re.findall(r'condition *= \{[^}]+\} == \{([^}]+)\}\n +error_message = "([a-z ]+)"', tests)
     }
     assert stated == {
         "topics": {stream: names.topic(PREFIX, stream) for stream in Stream},
@@ -52,8 +53,8 @@ def test_topics_and_subscriptions_are_those_that_the_code_looks_for() -> None:
         "dead topics": {stream: names.dead_topic(PREFIX, stream) for stream in Stream},
         "holding subscriptions": {stream: names.holding_subscription(PREFIX, stream) for stream in Stream},
     }
-    assert f'dead_push.name == "{names.dead_push_subscription(PREFIX)}"' in text_of("tests/names.tftest.hcl")
-    assert f'name_prefix    = "{PREFIX}"' in text_of("tests/names.tftest.hcl")
+    assert f'dead_push.name == "{names.dead_push_subscription(PREFIX)}"' in tests
+    assert f'name_prefix    = "{PREFIX}"' in tests
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_every_variable_that_is_handed_down_is_one_of_the_product() -> None:
     assert handed_down - OF_THE_PLATFORM <= set(BY_NAME)
     assert handed_down >= {"WORKER_SLOTS", "PUSH_AUDIENCE", "KLAVIYO_RATE_SHARE", "SYNC_CONFIG"} | OF_THE_PLATFORM
     assert "WORKERS" not in handed_down
+    load(ENVIRONMENT | dict.fromkeys(OF_THE_PLATFORM, "1"))
 
 
 def test_secrets_are_exactly_those_of_the_product() -> None:
@@ -180,6 +182,34 @@ def test_every_field_that_is_counted_by_may_be_logged() -> None:
     assert fields <= FIELDS
     limited = retry_reason(RateLimited("too many", host=Host.KLAVIYO))
     assert f'jsonPayload.reason=\\"{limited}\\"' in MODULE_TEXT["metrics.tf"]
+
+
+def test_alerts_look_at_lines_that_call_for_it() -> None:
+    """Each text of the module's own test of its alerts is logged; a halted run and a dead letter are among them."""
+    tests = text_of("tests/defaults.tftest.hcl")
+    alerting = {text for line in re.findall(r"^      [a-z_]+ += (\[\"[a-z].*\])$", tests, re.MULTILINE) for text in texts(line)}
+    assert {"run halted", "dead letter stored", "the settings cannot be used"} <= alerting <= _logged()
+
+
+def test_every_grant_of_the_module_is_in_the_list_of_grants() -> None:
+    """The module's own test compares them with that list, so it must look at each resource that grants something."""
+    granting = set(re.findall(r'^resource "(google_\w+_iam_\w+)" "(\w+)"', "".join(MODULE_TEXT.values()), re.MULTILINE))
+    tests = text_of("tests/defaults.tftest.hcl")
+    compared = tests.split('jsondecode(file("tests/grants.json"))')[1].split("error_message")[0]
+    assert set(re.findall(r"(google_\w+_iam_\w+)\.(\w+)", compared)) == granting
+
+
+def test_functions_wait_for_what_their_start_and_their_build_need() -> None:
+    """A function whose secret has no value yet, or whose account may not read it, would not start."""
+    (waits,) = re.findall(r"depends_on = \[(.*?)\]", MODULE_TEXT["functions.tf"], re.DOTALL)
+    assert set(re.findall(r"[\w.]+", waits)) == {
+        "google_artifact_registry_repository_iam_member.build_images",
+        "google_firestore_database.state",
+        "google_project_iam_member.build_logs",
+        "google_project_iam_member.build_source",
+        "google_secret_manager_secret_iam_member.function",
+        "google_secret_manager_secret_version.value",
+    }
 
 
 def test_schedules_can_start_what_can_be_imported() -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import gcloud_runs
 import pytest
 import typer
 from cli_reference import commands
-from docs_pages import ROOT, page
+from docs_pages import ROOT, page, product_texts
 from gcloud_runs import FILLED_IN, SCRIPT, Script, Words, flag, name_in, named, variables_of
 from typer.core import TyperGroup
 
 from shared.bulk.http.api import OFFERED
 from shared.bulk.http.openapi import openapi_document
+from shared.bulk.plan import BATCH_SIZES
+from shared.bulk.run import LEASE_S
+from shared.bulk.work import ATTEMPTS_USED_UP
 from shared.cli.app import app
 from shared.google import names
 from shared.google.names import Stream
@@ -36,6 +42,9 @@ LINES = [
 TERRAFORM = ("terraform ", "read -rs TF_VAR_", "unset TF_VAR_", "cp terraform.tfvars.example ")
 SIGNING_IN = {("auth", "login"), ("auth", "application-default", "login")}
 """Commands that open a browser; their help is what can be asked for."""
+
+HERE = ("config", "set", "project", "my-cloud-project")
+"""A command that asks nothing of Google: it succeeds."""
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +68,136 @@ def test_gcloud_understands_every_command() -> None:
     assert found >= SIGNING_IN
     assert len(found) > 10
     gcloud = gcloud_runs.installed()
-    asked = sorted(found - SIGNING_IN)
-    answers = gcloud.answers([*asked, *((*words, "--help") for words in sorted(SIGNING_IN))])
-    assert [(answer.words, answer.err) for answer in answers[: len(asked)] if not answer.understood] == []
-    assert [answer.code for answer in answers[len(asked) :]] == [0, 0]
+    asked = sorted(found - SIGNING_IN - {HERE})
+    told = gcloud.answers([*asked, *((*words, "--help") for words in sorted(SIGNING_IN)), HERE])
+    assert [(answer.words, answer.err) for answer in told[: len(asked)] if not answer.understood] == []
+    assert [answer.code for answer in told[len(asked) :]] == [0, 0, 0]
+
+
+def test_the_project_is_set_first_and_named_where_something_is_deleted() -> None:
+    """What gcloud would take by itself may be a project of somebody's daily work."""
+    order = [line for line in LINES if line.startswith("gcloud ")]
+    assert order.index(shlex.join(["gcloud", *HERE])) == 3, "right after the account, the project and its billing"
+    ending = [line for line in order if re.search(r" (delete|remove-iam-policy-binding|--no-delete-protection)\b", line)]
+    assert len(ending) == 5
+    assert [line for line in ending if not line.endswith(" --project my-cloud-project")] == []
 
 
 def test_terraforms_commands_are_those_of_its_example() -> None:
-    """The example's own page has them, in the same order."""
-    ours = [line for line in LINES if line.startswith(TERRAFORM)]
-    body = "\n".join(body for language, body in EXAMPLE.fences if language == "sh").splitlines()
-    step = ours[: ours.index("unset TF_VAR_ct_api_client TF_VAR_klaviyo_auth_key") + 1]
-    rest = iter(body)
-    assert len(step) == 6
-    assert all(line in rest for line in step)
-    assert set(ours) - set(body) == {"terraform destroy"}
+    """The steps up to the first apply are the same lines on both pages, in the same order, and nothing is left out of them."""
+    step = _lines("With Terraform")
+    theirs = [line.strip() for language, body in EXAMPLE.fences if language == "sh" for line in body.splitlines()]
+    assert theirs[: len(step)] == step
+    apis = "cloudresourcemanager serviceusage iam pubsub monitoring"
+    enabled = " ".join(f"{name}.googleapis.com" for name in apis.split())
+    assert step == [
+        "gcloud auth application-default login",
+        f"gcloud services enable {enabled} --project my-cloud-project",
+        "gcloud beta services identity create --service=pubsub.googleapis.com --project my-cloud-project",
+        "make source-archive",
+        "cp terraform.tfvars.example terraform.tfvars",
+        "read -rs TF_VAR_ct_api_client && export TF_VAR_ct_api_client",
+        "read -rs TF_VAR_klaviyo_auth_key && export TF_VAR_klaviyo_auth_key",
+        "terraform init",
+        "terraform apply",
+        "unset TF_VAR_ct_api_client TF_VAR_klaviyo_auth_key",
+    ]
+    assert {line for line in LINES if line.startswith(TERRAFORM)} - set(theirs) == {"terraform destroy"}
     assert "`terraform destroy`" in EXAMPLE.text
-    assert "gcloud auth application-default login" in body
-    assert any(line in body for line in LINES if line.startswith("gcloud services enable "))
+
+
+def test_the_other_steps_are_complete_and_in_order() -> None:
+    """One that is missing is not noticed by somebody who follows the page, only what comes after it fails."""
+    assert _lines("With gcloud alone") == [
+        "cp deploy/gcloud.env.example deploy/gcloud.env",
+        "deploy/gcloud.sh --print",
+        "make source-archive",
+        "deploy/gcloud.sh",
+        "deploy/gcloud.sh services",
+        "deploy/gcloud.sh secret CT_API_CLIENT <ct-api-client.json",
+        "deploy/gcloud.sh secret KLAVIYO_AUTH_KEY <klaviyo-auth-key.txt",
+        "deploy/gcloud.sh",
+    ]
+    assert _lines("Notifications") == ["make subscriptions", "make subscriptions ARGS=--check"]
+    changing = _lines("Changing something")
+    assert changing[changing.index("make setup") :] == ["make setup", "make source-archive", "terraform apply"]
+    assert [line.split(" --")[0] for line in _lines("Removing everything")] == [
+        "make subscriptions ARGS=--remove",
+        "terraform destroy",
+        "deploy/gcloud.sh",
+        "deploy/gcloud.sh remove klaviyo-sync",
+        "gcloud firestore databases update",
+        "gcloud firestore databases delete",
+    ]
+
+
+def test_files_that_it_has_one_write_are_not_committed() -> None:
+    """Secrets, and what one installation is configured with."""
+    written = {found for line in LINES for found in re.findall(r"<(\S+)|^cp \S+ (\S+)$", line)}
+    paths = {redirected or copied for redirected, copied in written} | {".env", "container.env"}
+    assert len(paths) == 6
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert sorted(path for path in paths if path not in ignored) == []
+
+
+def test_numbers_are_those_of_the_deployment(calls: list[Words]) -> None:
+    """Deliveries, how long is kept what was given up, threads, batches, leases, and what Python and Terraform must be."""
+    push = next(call for call in named(calls, "pubsub", "subscriptions", "create") if name_in(call) == f"{PREFIX}-work-push")
+    hold = next(call for call in named(calls, "pubsub", "subscriptions", "create") if name_in(call) == f"{PREFIX}-work-dead-hold")
+    realtime = next(call for call in named(calls, "functions", "deploy") if call[2] == f"{PREFIX}-realtime")
+    assert flag(hold, "message-retention-duration") == f"{7 * 24 * 3600}s"
+    assert LEASE_S == 120
+    most = flag(push, "max-delivery-attempts")
+    for said in (
+        f"A message that cannot be handled in {most} deliveries is held for a week",
+        f"| whole messages, for a week | {most} deliveries failed:",
+        f"each handles {flag(realtime, 'concurrency')} notifications at once",
+        f"batch of {min(BATCH_SIZES.values()):,} to {max(BATCH_SIZES.values()):,} items",
+        "nobody has worked on it for two minutes",
+        f"Python {'.'.join(re.findall(r'[0-9]+', _toml()['project']['requires-python']))} or newer",
+        f"{_minimum('required_version')} or newer",
+    ):
+        assert said in " ".join(PAGE.text.split()), said
+
+
+def test_what_the_log_is_said_to_say_it_says() -> None:
+    """And the reasons of failures are those of imports."""
+    rows = PAGE.table("When something is wrong")
+    said = {text for row in rows if row[0].startswith("log: ") for text in re.findall(r"`([^`]+)`", row[0])}
+    assert len(said) == 2
+    assert said <= set(product_texts())
+    assert {text for row in rows for text in re.findall(r"failures `([^`]+)`", row[0])} == {ATTEMPTS_USED_UP}
+
+
+def test_roles_are_those_that_are_granted() -> None:
+    """To operators, by both ways; a role that is taken away is one that was given."""
+    listed = json.loads((ROOT / "terraform" / "tests" / "grants.json").read_text(encoding="utf-8"))
+    operators = {
+        role for roles in listed.values() for role, members in roles.items() if any(one.startswith("user:") for one in members)
+    }
+    assert set(re.findall(r"\broles/[a-z]+\.[A-Za-z]+", PAGE.text)) == operators
+    (sentence,) = re.findall(
+        r"roles\]\(cli.md#dead-letters\) that operators have, both ways:\n(.*)\.", PAGE.text.split(". Of a batch")[0] + "."
+    )
+    assert sentence == "`roles/pubsub.subscriber` on the three subscriptions, `roles/pubsub.publisher` on the three topics"
+
+
+def test_what_is_set_in_terraform_can_be_set() -> None:
+    """Variables of the module, with their fields."""
+    variables = (ROOT / "terraform" / "variables.tf").read_text(encoding="utf-8")
+    known = set(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
+    fields = set(re.findall(r"^    (\w+) += optional", variables, re.MULTILINE))
+    example = page("terraform/examples/basic/variables.tf").text
+    named_here = {span for span in PAGE.spans if re.fullmatch(r"[a-z]+(_[a-z]+)+|(worker|realtime|dispatcher)\.[a-z_]+", span)}
+    theirs = {span for span in named_here if span.split(".")[0] in known} | {"alert_email"}
+    assert {span.split(".")[1] for span in theirs if "." in span} <= fields
+    assert {"secrets_version", "firestore_delete_protection", "scheduled_imports", "worker.slots"} <= theirs
+    assert 'variable "alert_email"' in example
+    assert 'variable "secrets_version"' in example
+    assert named_here - theirs == {
+        *("import_api_url", "min_instances", "attempts_used_up", "not_admitted", "service_not_found"),
+        *("manage_key_value_documents", "manage_subscriptions"),
+    }
 
 
 def test_the_command_line_understands_every_command_of_ours() -> None:
@@ -175,3 +296,20 @@ def test_sizes_are_the_defaults(calls: list[Words]) -> None:
         assert f"#{setting.strip('`')}={default}\n" in example
     worker = next(call for call in named(calls, "functions", "deploy") if call[2] == f"{PREFIX}-worker")
     assert (flag(worker, "max-instances"), variables_of(worker)["WORKER_SLOTS"]) == ("1", "4")
+
+
+def _lines(heading: str) -> list[str]:
+    """The commands of a section, one after the other."""
+    section = PAGE.text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    bodies = re.findall(r"^ *```sh\n(.*?)^ *```", section, re.DOTALL | re.MULTILINE)
+    return [line.strip() for body in bodies for line in body.splitlines()]
+
+
+def _toml() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _minimum(name: str) -> str:
+    found = re.search(rf'{name} = ">= ([0-9.]+)"', (ROOT / "terraform" / "versions.tf").read_text(encoding="utf-8"))
+    assert found
+    return found[1]

@@ -16,7 +16,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.firestore import Client
 
-from shared.errors import TransientError
+from shared.errors import HostDown, TransientError
 from shared.google.errors import NotPermitted, NotThere
 from shared.google.firestore_documents import Documents, is_document_id, packed, plain, unpacked
 
@@ -48,8 +48,8 @@ def read_error(open_client: Callable[[], Any]) -> TransientError:
         (exceptions.Unauthenticated(SECRET), NotPermitted, "gcloud auth application-default login"),
         (exceptions.NotFound(SECRET), NotThere, "FIRESTORE_DATABASE"),
         (exceptions.FailedPrecondition(SECRET), NotThere, "Native mode"),
-        (exceptions.DeadlineExceeded(SECRET), TransientError, "DEADLINE_EXCEEDED"),
-        (exceptions.RetryError(SECRET, exceptions.ServiceUnavailable(SECRET)), TransientError, "UNAVAILABLE"),
+        (exceptions.DeadlineExceeded(SECRET), HostDown, "DEADLINE_EXCEEDED"),
+        (exceptions.RetryError(SECRET, exceptions.ServiceUnavailable(SECRET)), HostDown, "UNAVAILABLE"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

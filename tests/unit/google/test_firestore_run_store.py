@@ -23,7 +23,7 @@ from shared.bulk.plan import scanned
 from shared.bulk.ports import NotTaken
 from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, Run, RunStatus, batch_id
 from shared.errors import StaleWrite
-from shared.google.run_documents import KEPT
+from shared.google.run_documents import KEPT, TO_END
 from shared.google.run_store import FirestoreRunStore, open_run_store
 from shared.settings import GoogleSettings
 
@@ -225,7 +225,7 @@ def test_the_largest_step_of_a_retry_fits_one_commit(world: World) -> None:
 
 
 def test_every_document_of_a_run_ends_some_day_and_fences_never(world: World) -> None:
-    """Half a year after its last write; Firestore deletes it then."""
+    """A run half a year after its start, and then what belongs to it; Firestore deletes it."""
     world.planned()
     world.store.settle(world.taken("a"), "a", BatchStatus.DONE, HALF, NOW)
     world.store.next_fence(Kind.CUSTOMERS)
@@ -235,9 +235,33 @@ def test_every_document_of_a_run_ends_some_day_and_fences_never(world: World) ->
         *(found for name in ("ranges", "batches") for found in runs.document("run-1").collection(name).stream()),
     ]
     assert [found.id for found in kept] == ["run-1", "000", FIRST]
-    assert {found.get("expires_at") for found in kept} == {NOW + KEPT}
+    assert [found.get("expires_at") for found in kept] == [NOW + KEPT, NOW + KEPT + TO_END, NOW + KEPT + TO_END]
     (fence,) = world.documents.collection("fences").stream()
     assert fence.to_dict() == {"fence": 1}
+
+
+@pytest.mark.parametrize("day", [1, 179])
+def test_a_run_that_is_taken_up_late_is_not_there_without_its_batches(world: World, day: int) -> None:
+    """It has a month to end, and what was done long before stays as long; done batches are not written again for that."""
+    world.planned()
+    world.store.settle(world.taken("a"), "a", BatchStatus.DONE, HALF, NOW)
+    batches = world.documents.collection("runs", "run-1", "batches")
+    (settled,) = batches.stream()
+    world.changed(fence=2, resumed_at=NOW + timedelta(days=day))
+    world.store.requeue("run-1", 2)
+    (run,) = world.documents.collection("runs").stream()
+    (batch,) = batches.stream()
+    assert run.get("expires_at") == NOW + timedelta(days=max(180, day + 30))
+    assert batch.get("expires_at") >= run.get("expires_at")
+    assert batch.update_time == settled.update_time
+
+
+def test_a_run_that_is_abandoned_late_is_kept_no_longer(world: World) -> None:
+    """It would be listed with the numbers of batches that are deleted meanwhile."""
+    late = NOW + timedelta(days=165)
+    world.changed(status=RunStatus.ABANDONED, finished_at=late, updated_at=late)
+    (run,) = world.documents.collection("runs").stream()
+    assert run.get("expires_at") == NOW + KEPT
 
 
 def test_a_run_whose_time_is_over_is_gone_before_it_is_deleted(world: World) -> None:
@@ -260,8 +284,9 @@ def test_the_store_of_a_deployment_finds_its_project_and_database(google: Emulat
     def opened(project: str, database: str) -> FirestoreRunStore:
         return open_run_store(GoogleSettings(project=project, name_prefix="sync", firestore_database=database))
 
+    run = msgspec.structs.replace(RUN, started_at=datetime.now(UTC))  # by the clock of the deployment
     with closing(opened("", "(default)")) as first, closing(opened(project, "(default)")) as second:
-        first.create(RUN, [EMPTY])
-        assert second.run("run-1") == RUN
+        first.create(run, [EMPTY])
+        assert second.run("run-1") == run
     with closing(opened(project, "other")) as third:
         assert third.run("run-1") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from firestore_world import Watched
 from google_emulators import IN_ONE_PROCESS
@@ -109,6 +110,55 @@ def test_what_is_worked_or_half_done_is_read_each_time(store: FirestoreRunStore,
     summary, reads = summed(store, documents)
     assert (summary.live, summary.queued, summary.result.sent) == (3, COUNT - 3, 1)
     assert reads == FIXED - 1 + 4
+
+
+def ended(store: FirestoreRunStore, number: int) -> None:
+    """A run of one batch that has ended two hours ago."""
+    run_id, ago = f"ended-{number}", NOW - timedelta(hours=2)
+    before = IdRange(index=0)
+    run = store_run(run_id, ago)
+    store.create(run, [before])
+    store.record(run_id, 1, before, *scanned(before, run_id, ["a"], ended=True))
+    batch = store.take(run_id, 1, batch_id(0, 1), "a", ago, ago + timedelta(seconds=60))
+    assert isinstance(batch, Batch)
+    store.settle(batch, "a", BatchStatus.DONE, BatchResult(seen=1, sent=1), ago)
+    store.save(msgspec.structs.replace(run, status=RunStatus.COMPLETED, finished_at=ago))
+
+
+def store_run(run_id: str, at: datetime) -> Run:
+    return msgspec.structs.replace(RUN, run_id=run_id, started_at=at, updated_at=at, resumed_at=at)
+
+
+def test_runs_that_have_ended_are_summed_once_however_many_are_listed(store: FirestoreRunStore, documents: Watched) -> None:
+    """Then each costs the reading of its record; and what is remembered of the run under way stays."""
+    settle(store, NAMES[0])
+    summed(store, documents)
+    for number in range(10):
+        ended(store, number)
+    sums, reads = [], []
+    for _ in range(2):
+        before = documents.reads
+        sums.append([store.summary(f"ended-{number}", NOW, 60) for number in range(10)])
+        reads.append(documents.reads - before)
+    assert [one.result.sent for one in sums[0]] == [1] * 10
+    assert sums[1] == sums[0]
+    assert reads == [10 * (1 + 1 + 1 + 1 + 1), 10]
+    assert summed(store, documents)[1] == FIXED
+
+
+def test_a_run_that_ended_is_summed_anew_when_it_is_resumed_or_not_long_over(store: FirestoreRunStore) -> None:
+    """A worker may still come late to an abandoned one; and a resumed one goes on."""
+    batches = [store.take("run-1", 1, name, "a", NOW, NOW + timedelta(seconds=60)) for name in NAMES[:2]]
+    assert all(isinstance(batch, Batch) for batch in batches)
+    stopped = store.save(msgspec.structs.replace(RUN, status=RunStatus.STOPPED, finished_at=NOW))
+    assert store.summary("run-1", NOW, 60).done == 0
+    store.settle(batches[0], "a", BatchStatus.DONE, BatchResult(seen=1, sent=1), NOW)
+    assert store.summary("run-1", NOW + timedelta(minutes=30), 60).done == 1
+    much_later = NOW + timedelta(hours=3)
+    assert [store.summary("run-1", much_later, 60).done for _ in range(2)] == [1, 1]
+    store.save(msgspec.structs.replace(stopped, status=RunStatus.RUNNING, finished_at=None))
+    store.settle(batches[1], "a", BatchStatus.DONE, BatchResult(seen=1, sent=1), much_later)
+    assert store.summary("run-1", much_later, 60).done == 2
 
 
 def test_batches_that_are_deleted_after_their_time_do_not_confuse_it(store: FirestoreRunStore, documents: Watched) -> None:

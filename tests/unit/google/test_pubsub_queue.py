@@ -8,7 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import NotFound, PermissionDenied, RetryError, ServiceUnavailable, Unauthenticated
+from google.api_core.exceptions import (
+    Aborted,
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    RetryError,
+    ServiceUnavailable,
+    Unauthenticated,
+)
 from google.auth.exceptions import DefaultCredentialsError
 from google.pubsub_v1 import PublishRequest, PubsubMessage
 from google_emulators import IN_ONE_PROCESS
@@ -17,7 +26,7 @@ from pubsub_world import PREFIX, PubSubWorld, pubsub_world
 from sandbox.emulators import Emulators
 from sandbox.launch import free_port
 from shared.bulk.ports import Topic
-from shared.errors import TransientError
+from shared.errors import HostDown, TransientError
 from shared.google.errors import NotPermitted, NotThere
 from shared.google.faults import translated
 from shared.google.names import Stream
@@ -129,13 +138,19 @@ def test_without_a_project_that_of_the_credentials_is_asked_for(
         (ServiceUnavailable("Getting metadata from plugin failed with error: expired"), NotPermitted, "gcloud auth"),
         (NotFound("x"), NotThere, "deploy b"),
         (RetryError("x", NotFound("x")), NotThere, "deploy b"),
-        (RetryError("x", ServiceUnavailable("x")), TransientError, "(UNAVAILABLE)"),
-        (ServiceUnavailable("x"), TransientError, "(UNAVAILABLE)"),
+        (RetryError("x", ServiceUnavailable("x")), HostDown, "(UNAVAILABLE)"),
+        (ServiceUnavailable("x"), HostDown, "(UNAVAILABLE)"),
+        (DeadlineExceeded("x"), HostDown, "(DEADLINE_EXCEEDED)"),
+        (Aborted("x"), HostDown, "(ABORTED)"),
+        (InvalidArgument("x"), TransientError, "(INVALID_ARGUMENT)"),
     ],
     ids=repr,
 )
 def test_faults_say_what_a_person_does_next(error: Exception, kind: type[TransientError], said: str) -> None:
-    """All are transient: once it is done, the same call succeeds. What Google says is not repeated."""
+    """All are transient: once it is done, the same call succeeds. What Google says is not repeated.
+
+    An outage is told from what lies with the caller, or with what he asks: that counts as an attempt of a batch.
+    """
     with pytest.raises(TransientError) as raised, translated("calling b", role="roles/a on b", create="deploy b"):
         raise error
     assert type(raised.value) is kind
