@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from post_deploy.destinations import Destination
+from post_deploy.destinations import Destination, Foreign
 from post_deploy.held import DELIVERY_STOPPED
 from shared.errors import AuthError, PermanentError, SyncError, TransientError
 
@@ -38,7 +38,7 @@ def scope_advice(scope: str, project_id: str) -> str:
     return f"give the API client the scope {scope}:{project_id} (in CT_SCOPES too, if that is set) and run it again"
 
 
-def after_status(status: str, destination: Destination) -> str:
+def after_status(status: str, destination: Destination | Foreign) -> str:
     """The next step where a subscription is as wanted, but not healthy (the API's SubscriptionHealthStatus)."""
     if status == "ConfigurationError":
         return f"the {destination} must exist; {destination.right_to_publish}; what waits is delivered then"

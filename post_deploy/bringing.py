@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
 
 from post_deploy.advice import AGAIN, after_error, after_status
+from post_deploy.destinations import Destination, delivers_to, held_destination
 from post_deploy.held import HEALTHY, Held
 from post_deploy.plan import Create, Remove, Step, Update, described, listed, step_towards
-from post_deploy.wanted import Wanted
+from post_deploy.wanted import Wanted, nothing_wanted
 from shared.budget import Budget, budget_of
 from shared.commercetools.client import CommercetoolsClient, VersionConflict, unreadable
 from shared.decoding import UNDECODABLE
@@ -80,8 +82,13 @@ def brought(project: Project, wanted: Mapping[str, Wanted | None]) -> Iterator[R
     yield from _each(project, wanted, _bring)
 
 
+def removed(project: Project, connect_env: str, destination: Destination | None) -> Iterator[Report]:
+    """Remove all of ours; with a `destination` only what delivers there, since another deployment has taken over the others."""
+    yield from _each(project, nothing_wanted(connect_env), partial(_bring, only_to=destination))
+
+
 def compared(project: Project, wanted: Mapping[str, Wanted | None]) -> Iterator[Report]:
-    """Compare each with what is wanted and write nothing; yields what differs."""
+    """Compare each with what is wanted and write nothing; yields what differs, and where it delivers if any place will do."""
     yield from _each(project, wanted, _compare)
 
 
@@ -111,20 +118,26 @@ def _failed(course: _Course, error: SyncError) -> Report:
 def _compare(course: _Course) -> Report:
     held = _read(course)
     step = step_towards(course.wanted, held)
+    text = described(step)
+    if held and course.wanted and course.wanted.destination is None:
+        text = f"{text} (delivers to {held_destination(held.destination)})"
     if step is not None:
-        return Report(course.key, described(step), False)
+        return Report(course.key, text, False)
     if course.wanted is None or held is None:
         return Report(course.key, "as wanted, there is none", True)
-    return _by_health(course, held.status, described(step))
+    return _by_health(course, held, text)
 
 
-def _bring(course: _Course) -> Report:
+def _bring(course: _Course, *, only_to: Destination | None = None) -> Report:
     """Read, write what differs, and read again, until it is as wanted; so a conflict or a lost answer does no harm.
 
-    After a write its status is given time to become healthy.
+    After a write its status is given time to become healthy. With `only_to` one that delivers elsewhere is left alone.
     """
     for tries in range(1, ROUNDS + 1):
         held = _read(course)
+        if held and only_to and not delivers_to(held.destination, only_to):
+            left = f"left: it delivers to {held_destination(held.destination)}"
+            return Report(course.key, ", then ".join([*course.done, left]), True)
         step = step_towards(course.wanted, held)
         if step is None and (held is None or held.status == HEALTHY or not course.done):
             break
@@ -144,13 +157,14 @@ def _ended(course: _Course, held: Held | None) -> Report:
     done = ", then ".join(course.done) or ("as wanted now" if course.tried else "")
     if course.wanted is None or held is None:
         return Report(course.key, done or "not there", True)
-    return _by_health(course, held.status, done or "unchanged")
+    return _by_health(course, held, done or "unchanged")
 
 
-def _by_health(course: _Course, status: str, text: str) -> Report:
-    if status == HEALTHY or course.wanted is None:
+def _by_health(course: _Course, held: Held, text: str) -> Report:
+    if held.status == HEALTHY:
         return Report(course.key, text, True)
-    return Report(course.key, f"{text}, but its status is {status}", False, after_status(status, course.wanted.destination))
+    next_step = after_status(held.status, held_destination(held.destination))
+    return Report(course.key, f"{text}, but its status is {held.status}", False, next_step)
 
 
 def _read(course: _Course) -> Held | None:

@@ -11,24 +11,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from post_deploy.bringing import Report
-    from shared.settings import Settings
+    from shared.settings import RemovalSettings, Settings
 
 DONE, FAILED, USAGE = 0, 1, 2
+
+_CHECK = "compare only, write nothing; where no destination is set, show the one of each subscription"
+_REMOVE = "remove the subscriptions of this CONNECT_ENV; where a destination is set, only those that deliver to it"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run it. 0: all as wanted; 1: something failed, or with `--check` differs; 2: wrong usage or settings."""
     options = _parser().parse_args(arguments)
+    from shared import logs
     from shared.errors import ConfigError
-    from shared.settings import environment, load
+    from shared.settings import destination_given, environment, load, load_logging, load_removal
 
+    environ = environment(Path(".env"))
+    logs.configure("WARNING", load_logging(environ).format)
     try:
-        settings = load(environment(Path(".env")), destination_needed=not options.remove)
+        if options.remove:
+            return _remove(load_removal(environ))
+        needed = not options.check or destination_given(environ)
+        return _bring_or_compare(load(environ, destination_needed=needed), check=options.check)
     except ConfigError as error:
         for problem in error.problems:
             _complain(f"{problem.field}: {problem.message}")
         return USAGE
-    return _run(settings, check=options.check, remove=options.remove)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,26 +47,32 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 all as wanted; 1 something failed, or --check found a difference; 2 wrong usage or settings.",
     )
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
-    mode.add_argument("--remove", action="store_true", help="remove the subscriptions of this CONNECT_ENV")
+    mode.add_argument("--check", action="store_true", help=_CHECK)
+    mode.add_argument("--remove", action="store_true", help=_REMOVE)
     return parser
 
 
-def _run(settings: Settings, *, check: bool, remove: bool) -> int:
+def _remove(settings: RemovalSettings) -> int:
+    from post_deploy.bringing import Project, removed
+    from post_deploy.destinations import destination_of
+    from shared.commercetools.client import open_project
+
+    with closing(open_project(settings.commercetools)) as connection:
+        project = Project(settings.commercetools.project_id, connection)
+        return _told(removed(project, settings.connect_env, destination_of(settings.connect)))
+
+
+def _bring_or_compare(settings: Settings, *, check: bool) -> int:
     from post_deploy.bringing import Project, brought, compared
     from post_deploy.destinations import destination_of
     from post_deploy.probe import probed
-    from post_deploy.wanted import nothing_wanted, wanted_subscriptions
-    from shared import logs
+    from post_deploy.wanted import wanted_subscriptions
     from shared.commercetools.client import open_project
 
-    logs.configure("WARNING", settings.logging.format)
-    connect_env = settings.serve.connect_env
+    destination = destination_of(settings.connect)
+    wanted = wanted_subscriptions(settings.mapping.document, settings.serve.connect_env, destination)
     with closing(open_project(settings.commercetools)) as connection:
         project = Project(settings.commercetools.project_id, connection)
-        if remove:
-            return _told(brought(project, nothing_wanted(connect_env)))
-        wanted = wanted_subscriptions(settings.mapping.document, connect_env, destination_of(settings.connect))
         if check:
             return _told(compared(project, wanted))
         return max(_told(brought(project, wanted)), _told([probed(project)]))

@@ -51,12 +51,19 @@ class Foreign:
     def __str__(self) -> str:
         return self.type
 
+    @property
+    def right_to_publish(self) -> str:
+        """What must be allowed, for commercetools to deliver."""
+        return "let commercetools publish to it"
+
 
 Destination: TypeAlias = PubSubTopic | SnsTopic
 
 
-def destination_of(connect: ConnectSettings) -> Destination:
-    """The destination that the settings name; they were loaded with `destination_needed`."""
+def destination_of(connect: ConnectSettings) -> Destination | None:
+    """The destination that the settings name, which is complete then; None when they name none."""
+    if connect.destination is None:
+        return None
     if connect.destination is SubscriptionDestination.SNS:
         return SnsTopic(connect.aws_topic_arn)
     return PubSubTopic(connect.gcp_project_id, connect.gcp_topic_name)
@@ -75,3 +82,10 @@ def held_destination(held: Mapping[str, Any]) -> Destination | Foreign:
             return Foreign(other)
         case _:
             return Foreign("unknown")
+
+
+def delivers_to(held: Mapping[str, Any], destination: Destination) -> bool:
+    """Whether a subscription's destination is that topic, in whatever way commercetools is let in."""
+    if isinstance(destination, SnsTopic):
+        return held.get("type") == "SNS" and held.get("topicArn") == destination.arn
+    return held_destination(held) == destination

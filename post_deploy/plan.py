@@ -82,7 +82,8 @@ def differences(wanted: Wanted, held: Held) -> tuple[Difference, ...]:
     """What has to be changed; only what differs.
 
     The format of delivery is none of it: we ask for commercetools' own, no update can change it, and both that and
-    CloudEvents are read (commercetools.md 1). Delivery that has been stopped is resumed by naming the destination again.
+    CloudEvents are read (commercetools.md 1). Delivery that has been stopped is resumed by naming the destination again, so
+    only where that is known is it a difference.
     """
     found: list[Difference] = []
     if text := _messages(wanted, held):
@@ -90,6 +91,8 @@ def differences(wanted: Wanted, held: Held) -> tuple[Difference, ...]:
     if text := _changes(wanted, held):
         found.append(Difference(text, SetChanges(wanted.changes)))
     destination = held_destination(held.destination)
+    if wanted.destination is None:
+        return tuple(found)
     if destination != wanted.destination:
         text = f"destination {destination} -> {wanted.destination}"
         found.append(Difference(text, ChangeDestination(wanted.destination)))

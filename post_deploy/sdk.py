@@ -82,7 +82,12 @@ class ProjectClient(Client):
 
 
 def create(client: ProjectClient, wanted: Wanted) -> None:
-    """Create a subscription. A key that is taken raises `PermanentError` with the reason `DuplicateField`."""
+    """Create a subscription. A key that is taken raises `PermanentError` with the reason `DuplicateField`.
+
+    Raises ValueError when it is not said where it shall deliver.
+    """
+    if wanted.destination is None:
+        raise ValueError(f"{wanted.key}: no destination")
     draft = SubscriptionDraft(
         key=wanted.key,
         destination=_destination(wanted.destination),

@@ -17,13 +17,16 @@ RESOURCES: tuple[str, ...] = tuple(dict.fromkeys(route.resource_type for route i
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one subscription should be; no `messages` means none, not all."""
+    """What one subscription should be; no `messages` means none, not all.
+
+    No `destination` means that it may be any: that suffices to compare, not to create.
+    """
 
     key: str
     resource_type: str
     messages: tuple[str, ...]
     changes: bool
-    destination: Destination
+    destination: Destination | None
 
 
 def key_of(connect_env: str, resource_type: str) -> str:
@@ -31,7 +34,7 @@ def key_of(connect_env: str, resource_type: str) -> str:
     return f"connect-{connect_env or DEFAULT_ENV}-{resource_type}"
 
 
-def wanted_subscriptions(document: SyncDocument, connect_env: str, destination: Destination) -> dict[str, Wanted | None]:
+def wanted_subscriptions(document: SyncDocument, connect_env: str, destination: Destination | None) -> dict[str, Wanted | None]:
     """What is wanted under each key of ours; None where `disabledEvents` leaves nothing of a type of resource."""
     found = {subscription.resource_type: subscription for subscription in subscriptions(document)}
     wanted: dict[str, Wanted | None] = {}

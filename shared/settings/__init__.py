@@ -2,7 +2,7 @@
 
 from shared.settings.document import SyncDocument
 from shared.settings.hosts import is_loopback
-from shared.settings.loading import environment, load, load_logging
+from shared.settings.loading import destination_given, environment, load, load_logging, load_removal
 from shared.settings.model import (
     AccessSettings,
     AppType,
@@ -16,6 +16,7 @@ from shared.settings.model import (
     LogLevel,
     MappingSettings,
     QueueBackend,
+    RemovalSettings,
     ServeSettings,
     Settings,
     StateBackend,
@@ -39,6 +40,7 @@ __all__ = [
     "LoggingSettings",
     "MappingSettings",
     "QueueBackend",
+    "RemovalSettings",
     "Secret",
     "ServeSettings",
     "Settings",
@@ -46,10 +48,12 @@ __all__ = [
     "StateSettings",
     "SubscriptionDestination",
     "SyncDocument",
+    "destination_given",
     "environment",
     "is_loopback",
     "load",
     "load_logging",
+    "load_removal",
     "serves_bulk",
     "serves_realtime",
 ]

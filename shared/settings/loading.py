@@ -30,6 +30,7 @@ from shared.settings.model import (
     LogLevel,
     MappingSettings,
     QueueBackend,
+    RemovalSettings,
     ServeSettings,
     Settings,
     StateBackend,
@@ -51,6 +52,10 @@ _DESTINATION_PARTS = {
     ),
     SubscriptionDestination.SNS: (("CONNECT_AWS_TOPIC_ARN", r"arn:[^:\s]+:sns(:[^:\s]+){3}", "the ARN of an SNS topic"),),
 }
+_DESTINATION_NAMES = (
+    "CONNECT_SUBSCRIPTION_DESTINATION",
+    *(name for parts in _DESTINATION_PARTS.values() for name, _, _ in parts),
+)
 _LONGEST_DEADLINE_S = 3600  # no invocation on Google Cloud may last longer
 
 
@@ -85,6 +90,28 @@ def load_logging(environ: Mapping[str, str] | None = None) -> LoggingSettings:
     """How to log before, or in spite of, everything else: what cannot be read counts as absent. Never raises."""
     reader = Reader(os.environ if environ is None else environ)
     return _logging(reader, reader.flag("ON_CONNECT"))
+
+
+def load_removal(environ: Mapping[str, str]) -> RemovalSettings:
+    """The few settings that removing subscriptions needs; nothing else in `environ` can keep it from being done.
+
+    Raises ConfigError with every problem of these; a destination that is given in part is one.
+    """
+    reader = Reader({name: value for name, value in environ.items() if name.startswith(("CT_", "CONNECT_"))})
+    removal = RemovalSettings(
+        commercetools=_commercetools(reader),
+        connect_env=_connect_env(reader),
+        connect=_connect(reader, needed=destination_given(environ)),
+    )
+    reader.refuse_misspelt_names()
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return removal
+
+
+def destination_given(environ: Mapping[str, str]) -> bool:
+    """Whether anything in `environ` says where commercetools is to deliver, be it incomplete."""
+    return any(environ.get(name, "").strip() for name in _DESTINATION_NAMES)
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
@@ -204,7 +231,7 @@ def _document(reader: Reader) -> SyncDocument:
 def _serve(reader: Reader) -> ServeSettings:
     serve = ServeSettings(
         app_type=reader.choice("APP_TYPE", AppType),
-        connect_env=reader.matching("CONNECT_ENV", "[A-Za-z0-9_-]{1,200}", "letters, digits, - and _ only"),
+        connect_env=_connect_env(reader),
         pub_sub_port=reader.whole("PUB_SUB_PORT", 1, 65535),
         bulk_import_port=reader.whole("BULK_IMPORT_PORT", 1, 65535),
         bind_host=reader.text("BIND_HOST").removeprefix("[").removesuffix("]"),
@@ -215,6 +242,10 @@ def _serve(reader: Reader) -> ServeSettings:
     if serve.pub_sub_port == serve.bulk_import_port and serves_realtime(serve) and serves_bulk(serve):
         reader.fault("BULK_IMPORT_PORT", "is the port of PUB_SUB_PORT too; give each server its own")
     return serve
+
+
+def _connect_env(reader: Reader) -> str:
+    return reader.matching("CONNECT_ENV", "[A-Za-z0-9_-]{1,200}", "letters, digits, - and _ only")
 
 
 def _access(reader: Reader) -> AccessSettings:

@@ -153,6 +153,15 @@ class ConnectSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovalSettings:
+    """What it takes to remove the subscriptions of `connect_env`; a destination, if there is one, is complete."""
+
+    commercetools: CommercetoolsSettings
+    connect_env: str
+    connect: ConnectSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the product is told from outside (configuration.md)."""
 

@@ -15,7 +15,7 @@ TOPIC = PubSubTopic("cloud-1", "notifications")
 SNS = SnsTopic("arn:aws:sns:eu-central-1:123456789012:notifications")
 
 
-def wanted_of(*disabled: str, destination: Destination = TOPIC, env: str = "") -> dict[str, Wanted | None]:
+def wanted_of(*disabled: str, destination: Destination | None = TOPIC, env: str = "") -> dict[str, Wanted | None]:
     """What is wanted under each key when these events are disabled."""
     return wanted_subscriptions(SyncDocument(disabledEvents=list(disabled)), env, destination)
 

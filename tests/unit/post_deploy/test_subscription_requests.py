@@ -88,6 +88,15 @@ def test_messages_that_are_not_wanted_are_never_asked_for_as_all(client: sdk.Pro
     assert sent.requests[1][2]["actions"] == [{"action": "setMessages", "messages": []}]
 
 
+def test_nothing_is_created_without_a_destination(client: sdk.ProjectClient, sent: Sent) -> None:
+    """That is enough to compare only."""
+    one = wanted_of(destination=None)["connect-connect_dev-product"]
+    assert one
+    with pytest.raises(ValueError, match="no destination"):
+        sdk.create(client, one)
+    assert sent.requests == []
+
+
 @pytest.mark.parametrize("wanted", _wanted(), ids=lambda one: f"{one.resource_type}-{type(one.destination).__name__}")
 @needs_vendor_contract(CONTRACT.name)
 def test_drafts_keep_the_contract(client: sdk.ProjectClient, sent: Sent, wanted: Wanted) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import ConfigError
-from shared.settings import SubscriptionDestination, load
+from shared.settings import SubscriptionDestination, load, load_removal
 
 REQUIRED = {
     "CT_API_URL": "https://api.example.com",
@@ -75,3 +75,35 @@ def test_nobody_else_needs_a_destination() -> None:
     """The functions start without one, and with whatever a platform sets."""
     assert load(REQUIRED).connect.destination is None
     assert load({**REQUIRED, TOPIC: "projects/cloud-1/topics/t"}).connect.gcp_topic_name == "projects/cloud-1/topics/t"
+
+
+COMMERCETOOLS = {name: value for name, value in REQUIRED.items() if name.startswith("CT_")}
+UNUSABLE = {"NODE_CONFIG": "{", "PREFERRED_CURRENCY": "euros", "WORKERS": "x", "KLAVIYO_AUTH_KYE": "pk_test", "ON_CONNECT": "?"}
+
+
+@pytest.mark.parametrize(
+    ("given", "destination"),
+    [({}, None), ({ARN: SNS_ARN}, SubscriptionDestination.SNS)],
+)
+def test_removing_takes_few_settings(given: dict[str, str], destination: SubscriptionDestination | None) -> None:
+    """commercetools, the environment's name and, if it is given, the destination; whatever is wrong elsewhere is not read."""
+    removal = load_removal({**COMMERCETOOLS, **UNUSABLE, "CONNECT_ENV": "connect_prod", **given})
+    assert removal.commercetools == load(REQUIRED).commercetools
+    assert (removal.connect_env, removal.connect.destination) == ("connect_prod", destination)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"CT_PROJECT_ID": ""}, "CT_PROJECT_ID"),
+        ({"CT_SCOPPES": "view_orders:shop-1"}, "CT_SCOPPES"),
+        ({"CONNECT_ENV": "prod/1"}, "CONNECT_ENV"),
+        ({TOPIC: "notices"}, PROJECT),
+        ({TOPIC: "notices", PROJECT: "cloud-1", ARN: SNS_ARN}, KIND),
+    ],
+)
+def test_removing_refuses_what_it_cannot_understand(given: dict[str, str], name: str) -> None:
+    """Rather than to remove what another deployment needs."""
+    with pytest.raises(ConfigError) as refused:
+        load_removal({**COMMERCETOOLS, **given})
+    assert [problem.field for problem in refused.value.problems] == [name]

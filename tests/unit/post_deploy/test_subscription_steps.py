@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from subscription_samples import SNS, TOPIC, held_as, one_wanted
 
-from post_deploy.destinations import destination_of
+from post_deploy.destinations import Destination, delivers_to, destination_of
 from post_deploy.plan import Action, ChangeDestination, Create, Remove, SetChanges, SetMessages, Update, described, step_towards
 from post_deploy.wanted import Wanted
 from shared.settings import ConnectSettings, SubscriptionDestination
@@ -122,3 +122,38 @@ def test_the_destination_is_the_one_that_the_settings_name() -> None:
     """Connect sets the variables of one cloud."""
     assert destination_of(ConnectSettings(SubscriptionDestination.GOOGLE_PUBSUB, "notifications", "cloud-1", "")) == TOPIC
     assert destination_of(ConnectSettings(SubscriptionDestination.SNS, "", "", SNS.arn)) == SNS
+    assert destination_of(ConnectSettings(None, "", "", "")) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "destination", "same"),
+    [
+        (PUBSUB, TOPIC, True),
+        ({**PUBSUB, "topic": "old"}, TOPIC, False),
+        ({**PUBSUB, "projectId": "cloud-2"}, TOPIC, False),
+        (IAM, TOPIC, False),
+        (IAM, SNS, True),
+        (KEYED, SNS, True),
+        ({**IAM, "topicArn": "arn:x"}, SNS, False),
+        ({"type": "SQS", "topicArn": SNS.arn}, SNS, False),
+        (PUBSUB, SNS, False),
+    ],
+)
+def test_a_topic_is_the_same_however_it_is_reached(held: dict[str, Any], destination: Destination, same: bool) -> None:
+    """What delivers to it may be removed, also with an access key; what delivers to any other may not."""
+    assert delivers_to(held, destination) is same
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"destination": KEYED}, "as wanted"),
+        ({"status": "ConfigurationErrorDeliveryStopped"}, "as wanted"),
+        ({"destination": IAM, "changes": []}, "differs: changes +product"),
+    ],
+)
+def test_any_destination_will_do_where_none_is_known(changed: dict[str, Any], text: str) -> None:
+    """Nothing is proposed about delivery then."""
+    assert PRODUCT
+    wanted = Wanted(PRODUCT.key, "product", PRODUCT.messages, PRODUCT.changes, None)
+    assert described(step_towards(wanted, held_as(wanted, **changed))) == text

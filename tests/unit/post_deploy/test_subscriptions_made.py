@@ -13,7 +13,7 @@ import httpx
 import pytest
 from subscription_samples import SNS, TOPIC, wanted_of
 
-from post_deploy.bringing import Project, Report, brought, compared
+from post_deploy.bringing import Project, Report, brought, compared, removed
 from post_deploy.destinations import PubSubTopic
 from post_deploy.probe import KEY, probed
 from post_deploy.wanted import Wanted, nothing_wanted
@@ -197,11 +197,45 @@ def test_removing_takes_ours_only_and_may_be_repeated(shop: Shop) -> None:
     project = shop.project()
     list(brought(project, wanted_of()))
     list(brought(project, wanted_of(env="connect_prod")))
-    assert set(_texts(brought(project, nothing_wanted(""))).values()) == {"removed"}
+    assert set(_texts(removed(project, "", None)).values()) == {"removed"}
     assert shop.held().keys() == wanted_of(env="connect_prod").keys()
-    again = list(brought(project, nothing_wanted("")))
+    again = list(removed(project, "", None))
     assert {report.text for report in again} == {"not there"}
     assert all(report.as_wanted for report in again)
+
+
+def test_what_another_deployment_has_taken_over_is_not_removed(shop: Shop) -> None:
+    """It delivers elsewhere by now, which is no failure; where no destination is known, all are removed."""
+    project = shop.project()
+    list(brought(project, wanted_of()))
+    taken = wanted_of(destination=SNS)
+    list(brought(project, {key: taken[key] for key in (ORDER, PRODUCT)}))
+    found = list(removed(project, "", TOPIC))
+    assert all(report.as_wanted for report in found)
+    assert {report.key for report in found if report.text == f"left: it delivers to {SNS}"} == {ORDER, PRODUCT}
+    assert [report.text for report in found].count("removed") == 4
+    assert shop.held().keys() == {ORDER, PRODUCT}
+    assert set(_texts(removed(project, "", None)).values()) == {"removed", "not there"}
+    assert shop.held() == {}
+
+
+def test_a_comparison_without_a_destination_shows_the_one_there_is(shop: Shop) -> None:
+    """It is no difference; everything else still is, and so is delivery that has stopped."""
+    project = shop.project()
+    list(brought(project, wanted_of()))
+    list(brought(project, {PRODUCT: wanted_of(destination=SNS)[PRODUCT]}))
+    found = list(compared(project, wanted_of(destination=None)))
+    assert all(report.as_wanted for report in found)
+    assert {report.text for report in found if report.key != PRODUCT} == {f"as wanted (delivers to {TOPIC})"}
+    assert {report.text for report in found if report.key == PRODUCT} == {f"as wanted (delivers to {SNS})"}
+    shop.change(PRODUCT, {"action": "setChanges"})
+    shop.suffer(ORDER, "ConfigurationErrorDeliveryStopped")
+    differing = {report.key: report for report in compared(project, wanted_of(destination=None)) if not report.as_wanted}
+    assert differing.pop(PRODUCT).text == f"differs: changes +product (delivers to {SNS})"
+    stopped = differing.pop(ORDER)
+    assert stopped.text == f"as wanted (delivers to {TOPIC}), but its status is ConfigurationErrorDeliveryStopped"
+    assert stopped.next_step.startswith(f"the {TOPIC} must exist; let serviceAccount:")
+    assert differing == {}
 
 
 def test_a_comparison_writes_nothing(shop: Shop) -> None:
@@ -220,13 +254,13 @@ def test_a_comparison_writes_nothing(shop: Shop) -> None:
     assert shop.written() == written
 
 
-@pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_a_version_conflict_is_met_by_reading_again(shop: Shop, method: str) -> None:
+@pytest.mark.parametrize(("method", "times"), [("POST", 2), ("DELETE", 1)])
+def test_a_version_conflict_is_met_by_reading_again(shop: Shop, method: str, times: int) -> None:
     """Somebody wrote between the reading and the writing."""
     project = shop.project()
     list(brought(project, wanted_of()))
     shop.change(ORDER, {"action": "setChanges", "changes": [{"resourceTypeId": "order"}]})
-    shop.fail({"kind": "status", "method": method, "path": f"{PATH}/key={ORDER}", "status": 409, "first": 2})
+    shop.fail({"kind": "status", "method": method, "path": f"{PATH}/key={ORDER}", "status": 409, "first": times})
     found = list(brought(project, wanted_of() if method == "POST" else nothing_wanted("")))
     assert all(report.as_wanted for report in found)
     assert (ORDER in shop.held()) is (method == "POST")
@@ -423,32 +457,46 @@ def scripts(shop: Shop, tmp_path: Path) -> Scripts:
 
 
 def test_the_scripts_make_and_remove_all(shop: Shop, scripts: Scripts) -> None:
-    """A line for each subscription and one for the dead letters; settings also from `.env`."""
+    """A line for each subscription and one for the dead letters; settings also from `.env`.
+
+    Removing leaves what has been moved to another topic, and asks only for the settings that it needs.
+    """
     (scripts.folder / ".env").write_text("CONNECT_GCP_TOPIC_NAME=notifications\nCONNECT_GCP_PROJECT_ID=cloud-1\n")
     code, said, complaints = scripts.run("post_deploy", CONNECT_ENV="connect_prod")
     keys = list(wanted_of(env="connect_prod"))
     assert (code, complaints) == (0, "")
     assert said.splitlines() == [*(f"{key}: created" for key in keys), "dead letters: can be written"]
-    code, said, complaints = scripts.run("post_deploy.pre_undeploy", CONNECT_ENV="connect_prod")
-    assert (code, said.splitlines(), complaints) == (0, [f"{key}: removed" for key in keys], "")
-    assert shop.held() == {}
+    moved = {"type": "GoogleCloudPubSub", "projectId": "cloud-1", "topic": "newer"}
+    shop.change(keys[1], {"action": "changeDestination", "destination": moved})
+    scripts.environ.pop("KLAVIYO_AUTH_KEY")
+    code, said, complaints = scripts.run(
+        "post_deploy.pre_undeploy", CONNECT_ENV="connect_prod", NODE_CONFIG="{", PREFERRED_CURRENCY="euros"
+    )
+    ends = dict.fromkeys(keys, "removed") | {keys[1]: "left: it delivers to Pub/Sub topic newer of project cloud-1"}
+    assert (code, said.splitlines(), complaints) == (0, [f"{key}: {end}" for key, end in ends.items()], "")
+    assert shop.held().keys() == {keys[1]}
 
 
 def test_the_scripts_fail_when_anything_does(shop: Shop, scripts: Scripts) -> None:
-    """What failed is named on standard error, what went well on standard output."""
+    """What failed is named on standard error, what went well on standard output; to compare takes no destination."""
     shop.fail({"kind": "status", "method": "POST", "path": PATH, "status": 400, "first": 1})
     code, said, complaints = scripts.run("post_deploy", CONNECT_AWS_TOPIC_ARN=SNS.arn)
     assert code == 1
     assert len(said.splitlines()) == 6
     assert complaints.startswith("connect-connect_dev-customer: FAILED: commercetools answered 400 (InvalidInput); ")
-    code, said, complaints = scripts.run("post_deploy", "--check", CONNECT_AWS_TOPIC_ARN=SNS.arn)
-    assert (code, len(said.splitlines()), complaints) == (1, 5, "connect-connect_dev-customer: missing\n")
+    code, said, complaints = scripts.run("post_deploy", "--check")
+    assert (code, complaints) == (1, "connect-connect_dev-customer: missing\n")
+    assert [line.partition(": ")[2] for line in said.splitlines()] == [f"as wanted (delivers to {SNS})"] * 5
 
 
 def test_the_scripts_name_every_missing_setting(scripts: Scripts) -> None:
-    """Before anything is asked of commercetools; removing needs no destination."""
+    """Before anything is asked of commercetools; a destination that is begun must be complete, also to compare."""
     scripts.environ.pop("CT_PROJECT_ID")
-    code, said, complaints = scripts.run("post_deploy", CONNECT_SUBSCRIPTION_DESTINATION="GoogleCloudPubSub")
+    code, said, complaints = scripts.run("post_deploy")
+    assert (code, said) == (2, "")
+    names = [line.partition(":")[0] for line in complaints.splitlines()]
+    assert names == ["CT_PROJECT_ID", "CONNECT_SUBSCRIPTION_DESTINATION"]
+    code, said, complaints = scripts.run("post_deploy", "--check", CONNECT_SUBSCRIPTION_DESTINATION="GoogleCloudPubSub")
     assert (code, said) == (2, "")
     assert [line.partition(":")[0] for line in complaints.splitlines()] == [
         "CT_PROJECT_ID",
