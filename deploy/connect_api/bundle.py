@@ -20,6 +20,9 @@ from shared.version import VERSION
 LARGEST_FILE_BYTES = 100 * 1024 * 1024
 """GitHub refuses larger ones."""
 
+LEFTOVERS = ("node_modules", "__pycache__")
+"""What running a bundle leaves in it, besides names that begin with a dot; the builder writes none of them."""
+
 _WHO = "commercetools-klaviyo-sync"
 
 
@@ -51,7 +54,8 @@ def bundle_tag(repository: Repository) -> str:
 def push(repository: Repository, bundle: Path, tag: str, remote: str, output: Output) -> str:
     """Commit the bundle and push it as `tag`; the commit. A tag that has the same content already is left alone.
 
-    Raises ConfigError when there is no bundle or the tag's name is malformed, GitFailed for the rest.
+    Raises ConfigError when there is no bundle, or more in its folder than that (it would be published), or the tag's name is
+    malformed; GitFailed for the rest.
     """
     _check(repository, bundle, tag)
     commit = committed(repository, bundle)
@@ -95,8 +99,11 @@ def _check(repository: Repository, bundle: Path, tag: str) -> None:
     if (bundle / ".git").exists():
         raise ConfigError([Problem("--bundle", f"{bundle} is a git repository of its own")])
     for path in bundle.rglob("*"):
+        name = path.relative_to(bundle)
+        if path.name.startswith(".") or path.name in LEFTOVERS:
+            raise ConfigError([Problem("--bundle", f"{name} is no part of a bundle; make it again: make connect-bundle")])
         if path.is_file() and path.stat().st_size > LARGEST_FILE_BYTES:
-            raise ConfigError([Problem("--bundle", f"{path.relative_to(bundle)} is larger than GitHub takes (100 MB)")])
+            raise ConfigError([Problem("--bundle", f"{name} is larger than GitHub takes (100 MB)")])
     try:
         repository.git("check-ref-format", f"refs/tags/{tag}")
     except GitFailed:

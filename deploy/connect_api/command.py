@@ -30,12 +30,12 @@ EXAMPLES = """examples:
   python -m deploy.connect_api token
   python -m deploy.connect_api search --text klaviyo
   python -m deploy.connect_api node-config my-config.json
-  python -m deploy.connect_api push-bundle --tag connect-v0.1.0
-  python -m deploy.connect_api stage-connector --repository git@github.com:owner/repository.git --tag connect-v0.1.0
+  python -m deploy.connect_api push-bundle --tag shop-connect-1
+  python -m deploy.connect_api stage-connector --repository git@github.com:owner/repository.git --tag shop-connect-1
   python -m deploy.connect_api request-preview
-  python -m deploy.connect_api wait-preview --tag connect-v0.1.0
+  python -m deploy.connect_api wait-preview --tag shop-connect-1
   python -m deploy.connect_api deploy --staged
-  python -m deploy.connect_api wait-deployed --tag connect-v0.1.0
+  python -m deploy.connect_api wait-deployed --tag shop-connect-1
   python -m deploy.connect_api status
   python -m deploy.connect_api undeploy
   python -m deploy.connect_api wait-undeployed
@@ -223,13 +223,15 @@ def _wait_preview(world: World, options: argparse.Namespace) -> None:
 
 def _deploy(world: World, options: argparse.Namespace) -> None:
     connection = world.connection()
-    wanted = deployments.draft(connection, world.environ, is_staged=options.staged, kind=options.type or "")
+    kind = deployments.PREVIEW if options.staged else options.type
+    connector = deployments.connector_of(connection, is_staged=options.staged)
+    wanted = deployments.draft(connection, connector, world.environ, kind=kind)
     if options.only_print:
         shown = {**wanted, "configurations": values.hidden(wanted["configurations"])}
         world.output.say(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    if options.replace and deployments.undeploy(connection):
-        deployments.wait_until_gone(connection, _patience(options), world.clock)
+    if options.replace:
+        deployments.make_way(connection, connector, _patience(options), world.clock, kind=kind)
     how, deployment = deployments.deploy(connection, wanted)
     world.output.say(f"{deployment['key']} in {deployment.get('deployedRegion')}: {how}, and now {deployment['status']}")
 

@@ -13,6 +13,10 @@ from shared.errors import ConfigError, Problem
 
 NAME = "commercetools → Klaviyo sync"
 DESCRIPTION = "Keeps Klaviyo's profiles, events and catalog true to commercetools, in real time."
+_AFTER_A_REJECTION = (
+    "mend what the report names and push a new bundle; a tag of the sources lacks the application's folder, "
+    "only a bundle's has it"
+)
 _TRIES = 3
 """How often an update is tried whose version somebody else was faster to change."""
 
@@ -89,9 +93,7 @@ def wait_until_previewable(connection: Connection, patience: Patience, clock: Cl
         if tag and at != tag:
             raise Rejected(f"the connector names the tag {at}, not {tag}", "run the step stage-connector")
         if state == "false":
-            raise Rejected(
-                f"the validation of {at} has failed", "mend it, push a new bundle", reasons(connector.get("previewableReport"))
-            )
+            raise Rejected(f"the validation of {at} has failed", _AFTER_A_REJECTION, reasons(connector.get("previewableReport")))
         if state == "none":
             raise Rejected("nobody has asked for a preview", "run the step request-preview")
         return state == "true"

@@ -6,7 +6,7 @@ the new one is up is never delivered. Whether a redeployment has taken over the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from deploy.connect_api.connectors import published, staged, tag_of
@@ -18,22 +18,30 @@ from deploy.connect_api.waiting import Clock, Patience, wait_for
 
 MAY_BE_REDEPLOYED = ("Draft", "Deployed", "Failed", "UndeployFailed")
 IN_PROGRESS = ("Queued", "Deploying")
+PREVIEW = "preview"
+"""The type of every deployment of a staged connector; published ones are deployed as `sandbox` or `production`."""
+
 _GONE: dict[str, Any] = {"status": "gone"}
 _LOOKS_AT_ANOTHER_TAG = 3
 """So many looks in a row must see a deployment that is up with another tag, before that counts as its last word."""
 
 
-def draft(connection: Connection, environ: Mapping[str, str], *, is_staged: bool, kind: str = "") -> dict[str, Any]:
-    """The DeploymentDraft of the connector as it is now, with values from the environment. Raises ConfigError, Absent.
+def connector_of(connection: Connection, *, is_staged: bool) -> dict[str, Any]:
+    """The connector that is to be deployed, as it is now. Raises Absent."""
+    return staged(connection) if is_staged else published(connection)
 
-    `kind` is `sandbox` or `production` for a published connector; a staged one is always deployed as a preview.
+
+def draft(connection: Connection, connector: Mapping[str, Any], environ: Mapping[str, str], *, kind: str) -> dict[str, Any]:
+    """The DeploymentDraft of that connector, with values from the environment. Raises ConfigError.
+
+    `kind` is `sandbox` or `production` for a published connector, and `preview` for a staged one.
     """
     config = connection.config
-    connector = staged(connection) if is_staged else published(connection)
+    is_staged = kind == PREVIEW
     reference: dict[str, Any] = {"key": config.connector_key, "version": connector["version"]}
     return {
         "key": config.deployment_key,
-        **({"type": kind} if kind and not is_staged else {}),
+        **({} if is_staged else {"type": kind}),
         "connector": {**reference, "staged": True} if is_staged else reference,
         "region": config.region,
         "configurations": configurations(connector.get("configurations") or [], environ),
@@ -51,7 +59,23 @@ def deploy(connection: Connection, wanted: Mapping[str, Any]) -> tuple[str, dict
         existing = deployment(connection)
     except Absent:
         return "created", _created(connection, wanted)
-    return "redeployed", _redeployed(connection, existing, wanted["configurations"])
+    return "redeployed", _redeployed(connection, existing, wanted)
+
+
+def make_way(connection: Connection, connector: Mapping[str, Any], patience: Patience, clock: Clock, *, kind: str) -> None:
+    """Take down the deployment of the configured key, if there is one, and wait until it is gone.
+
+    Raises StepFailed before anything is taken down where it can be known that nothing could come up in its place.
+    """
+    try:
+        existing = deployment(connection)
+    except Absent:
+        return
+    _check_connector(connection, existing)
+    _check_deployable(connection, connector, kind=kind)
+    if existing.get("status") != "Undeploying":
+        undeploy(connection)
+    wait_until_gone(connection, patience, clock)
 
 
 def undeploy(connection: Connection) -> bool:
@@ -76,7 +100,9 @@ def wait_until_deployed(connection: Connection, patience: Patience, clock: Clock
                 raise Rejected(f"it is up with the tag {at}, not {tag}", "run the step deploy with --replace, then this one")
             return False
         with_another_tag = 0
-        if status in ("Failed", "Undeploying", "UndeployFailed"):
+        if status == "Undeploying":
+            raise Rejected("it is being taken down", "run the step wait-undeployed, then deploy again")
+        if status in ("Failed", "UndeployFailed"):
             build = (seen.get("details") or {}).get("build") or {}
             raise Rejected(
                 f"it has ended as {status}", "mend what the report names, then deploy again", reasons(build.get("report"))
@@ -132,15 +158,21 @@ def _created(connection: Connection, wanted: Mapping[str, Any]) -> dict[str, Any
             raise refusal from None
 
 
-def _redeployed(connection: Connection, existing: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    key, connector_key = connection.config.deployment_key, connection.config.connector_key
-    if (of := (existing.get("connector") or {}).get("key")) != connector_key:
-        raise StepFailed(f"the deployment {key} is of the connector {of}, not {connector_key}", "set CONNECT_DEPLOYMENT_KEY")
+def _redeployed(connection: Connection, existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    key = connection.config.deployment_key
+    _check_connector(connection, existing)
+    for what, found, asked in (
+        ("type", existing.get("type"), wanted.get("type", PREVIEW)),
+        ("region", existing.get("deployedRegion"), wanted["region"]),
+    ):
+        if found and found != asked:  # a redeployment would keep it, and be content
+            message = f"the deployment {key} is of the {what} {found}, not {asked}, which a redeployment does not change"
+            raise StepFailed(message, "run the step deploy with --replace, or set another CONNECT_DEPLOYMENT_KEY")
     status = existing.get("status")
     if status not in MAY_BE_REDEPLOYED:
         step = "wait-deployed" if status in IN_PROGRESS else "wait-undeployed"
         raise StepFailed(f"the deployment {key} is {status} and cannot be redeployed now", f"run the step {step}, then this one")
-    action = {"action": "redeploy", "updateConnector": True, "configurationValues": list(values)}
+    action = {"action": "redeploy", "updateConnector": True, "configurationValues": list(wanted["configurations"])}
     try:
         return connection.post(_path(connection), {"version": existing["version"], "actions": [action]})
     except Refused as refusal:
@@ -150,6 +182,29 @@ def _redeployed(connection: Connection, existing: Mapping[str, Any], values: Seq
         if now.get("status") in IN_PROGRESS:  # begun by a try whose answer was lost
             return now
         raise
+
+
+def _check_connector(connection: Connection, existing: Mapping[str, Any]) -> None:
+    """Raise StepFailed when the deployment is of another connector: two with one key would overwrite each other."""
+    key, connector_key = connection.config.deployment_key, connection.config.connector_key
+    if (of := (existing.get("connector") or {}).get("key")) != connector_key:
+        raise StepFailed(f"the deployment {key} is of the connector {of}, not {connector_key}", "set CONNECT_DEPLOYMENT_KEY")
+
+
+def _check_deployable(connection: Connection, connector: Mapping[str, Any], *, kind: str) -> None:
+    """Raise StepFailed where Connect would refuse to deploy that connector, as far as the connector says so itself."""
+    config = connection.config
+    state = connector.get("isPreviewable")
+    if kind == PREVIEW and str(state).lower() != "true":
+        message = f"nothing is taken down: {tag_of(connector)} may not be deployed yet, isPreviewable is {state}"
+        raise StepFailed(message, "run the steps request-preview and wait-preview first")
+    regions, projects = connector.get("supportedRegions") or [], connector.get("privateProjects") or []
+    if regions and config.region not in regions:
+        message = f"nothing is taken down: the connector {config.connector_key} does not support {config.region}"
+        raise StepFailed(message, "name a region with CONNECT_REGION that the connector supports")
+    if connector.get("private") and projects and config.project_identifier not in projects:
+        message = f"nothing is taken down: {config.project_identifier} may not deploy the connector {config.connector_key}"
+        raise StepFailed(message, "run the step stage-connector: it lets this project use the connector")
 
 
 def _path(connection: Connection) -> str:

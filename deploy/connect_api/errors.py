@@ -20,7 +20,8 @@ _NEXT = {
     "access_denied": "run the step stage-connector: it lets this project use the connector",
     "GitRepositoryNotReachable": "check the address and that the tag is pushed; a private repository needs its SSH address, "
     "and read access for the GitHub user connect-mu",
-    "ConnectorSpecificationFileNotFound": "name the tag of a bundle (made by the step push-bundle): only it has all at its root",
+    "ConnectorSpecificationFileNotFound": "name a tag that has connect.yaml at its root: that of a bundle "
+    "(made by the step push-bundle)",
     "ConnectorSpecificationFileNotValid": "check connect.yaml at the root of that tag",
     "ConnectorStagedNotPreviewable": "run the steps request-preview and wait-preview first",
     "ConnectorStagedPreviewRequestUnderProcess": "run the step wait-preview, then this one again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -20,13 +21,17 @@ class Output:
     _secrets: list[str] = field(default_factory=list)
 
     def keep_secret(self, texts: Iterable[str]) -> None:
-        """Never write these; where GitHub reads the log, tell it to mask them too. It does not show such a line itself."""
-        for text in texts:
-            if len(text) < _SHORTEST or text in self._secrets:
+        """Never write these, nor as they stand inside of JSON; where GitHub reads the log, tell it to mask them too.
+
+        It does not show such a line itself.
+        """
+        for form in (form for text in texts for form in _forms(text)):
+            if len(form) < _SHORTEST or form in self._secrets:
                 continue
-            self._secrets.append(text)
+            self._secrets.append(form)
             if self.masks:
-                self.out.writelines(f"::add-mask::{line}\n" for line in text.splitlines() if line.strip())
+                lines = [line for line in form.splitlines() if len(line.strip()) >= _SHORTEST]
+                self.out.writelines(f"::add-mask::{_data(line)}\n" for line in lines)
         self._secrets.sort(key=len, reverse=True)
         self.out.flush()
 
@@ -44,3 +49,13 @@ class Output:
         for secret in self._secrets:
             line = line.replace(secret, "***")
         return line
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """The text, and what JSON makes of it with and without letters beyond ASCII."""
+    return text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _data(line: str) -> str:
+    """As GitHub reads the data of a command."""
+    return line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

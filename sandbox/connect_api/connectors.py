@@ -10,7 +10,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from sandbox.connect_api.rules import ApiError, Body, Outcomes, check_key, check_version, report
+from sandbox.connect_api.rules import BUILD_FAILED, ApiError, Body, Outcomes, check_key, check_version, report
 
 
 @dataclass(slots=True)
@@ -84,9 +84,9 @@ class Connectors:
         if connector["isPreviewable"] != "pending" or self.outcomes.preview == "hangs":
             return connector
         if not self.outcomes.in_progress(connector["id"]):
-            granted = self.outcomes.preview == "granted"
-            connector |= {"isPreviewable": "true" if granted else "false", "version": connector["version"] + 1}
-            connector["previewableReport"] = report(failed=not granted)
+            fault = self._without_folder(connector) or (None if self.outcomes.preview == "granted" else BUILD_FAILED)
+            connector |= {"isPreviewable": "false" if fault else "true", "version": connector["version"] + 1}
+            connector["previewableReport"] = report(fault)
         return connector
 
     def _request_preview(self, connector: Body) -> None:
@@ -96,6 +96,16 @@ class Connectors:
         connector["isPreviewable"] = "pending"
         connector.pop("previewableReport", None)
         self.outcomes.begin(connector["id"])
+
+    def _without_folder(self, connector: Body) -> tuple[str, str] | None:
+        """The fault of a tag that lacks the folder of an application, which has to be named as the application is."""
+        repository = connector["repository"]
+        for application in connector["configurations"]:
+            name = application["applicationName"]
+            kind = _git(self.repositories[repository["url"]], "cat-file", "-t", f"refs/tags/{repository['tag']}:{name}")
+            if kind is None or kind.strip() != "tree":
+                return "Application folder not found", f"the tag {repository['tag']} has no folder {name}"
+        return None
 
     def _configurations(self, repository: Body) -> list[Body]:
         """What `connect.yaml` at the root of that tag asks for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sandbox.connect_api.connectors import Connectors
-from sandbox.connect_api.rules import ApiError, Body, Outcomes, check_key, check_version, found, report
+from sandbox.connect_api.rules import BUILD_FAILED, ApiError, Body, Outcomes, check_key, check_version, found, report
 
 REGIONS = ("europe-west1.gcp", "us-central1.gcp", "australia-southeast1.gcp", "us-east-2.aws", "eu-central-1.aws")
 MAY_BE_REDEPLOYED = ("Draft", "Deployed", "Failed", "UndeployFailed")
@@ -20,6 +20,7 @@ class Deployments:
     outcomes: Outcomes
     connectors: Connectors
     all: dict[str, Body] = field(default_factory=dict)
+    _late: dict[str, Body] = field(default_factory=dict)
 
     def create(self, draft: Body) -> Body:
         """Create one; it is queued."""
@@ -63,8 +64,12 @@ class Deployments:
             raise ApiError(400, "DeploymentInvalidStatusTransition", message)
         if action.get("updateConnector") and self.outcomes.redeploy == "refused":
             raise ApiError(400, "DeploymentConnectorUpdateFailure", f"Deployment with key={deployment['key']} failed to update.")
-        if action.get("updateConnector") and self.outcomes.redeploy == "updates":
-            deployment["connector"] = dict(self._connector(deployment["connector"]["key"], staged=deployment["preview"]))
+        if action.get("updateConnector") and self.outcomes.redeploy != "ignored":
+            connector = dict(self._connector(deployment["connector"]["key"], staged=deployment["preview"]))
+            if self.outcomes.redeploy == "late":
+                self._late[deployment["id"]] = connector
+            else:
+                deployment["connector"] = connector
         if action.get("configurationValues"):
             deployment["applications"] = _applications(deployment["connector"], action["configurationValues"])
         deployment |= {"status": "Queued", "version": deployment["version"] + 1}
@@ -84,7 +89,9 @@ class Deployments:
         elif status in ("Queued", "Deploying") and outcomes.deployment != "hangs" and not outcomes.in_progress(deployment["id"]):
             failed = outcomes.deployment == "failed"
             deployment["status"] = "Failed" if failed else "Deployed"
-            deployment["details"]["build"]["report"] = report(failed=failed)
+            deployment["details"]["build"]["report"] = report(BUILD_FAILED if failed else None)
+        elif status == "Deployed":  # a redeployment that is `late` shows its connector one look after it is up
+            deployment["connector"] = self._late.pop(deployment["id"], deployment["connector"])
         elif status == "Undeploying" and not outcomes.in_progress(deployment["id"]):
             if outcomes.undeploy == "gone":
                 del self.all[deployment["key"]]

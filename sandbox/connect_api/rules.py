@@ -10,16 +10,13 @@ Body: TypeAlias = dict[str, Any]
 
 PREVIEWS = ("granted", "rejected", "hangs")
 DEPLOYMENTS = ("deployed", "failed", "hangs")
-REDEPLOYS = ("updates", "refused", "ignored")
+REDEPLOYS = ("updates", "late", "refused", "ignored")
 UNDEPLOYS = ("gone", "failed")
 
 _STARTED = {"type": "Information", "title": "Validation started", "message": "", "createdAt": "2026-01-01T00:00:00.000Z"}
-_FAILED = {
-    "type": "Error",
-    "title": "Build failed",
-    "message": "npm run gcp-build ended with 1",
-    "createdAt": "2026-01-01T00:02:00.000Z",
-}
+
+
+BUILD_FAILED = ("Build failed", "npm run gcp-build ended with 1")
 
 
 class ApiError(Exception):
@@ -52,9 +49,12 @@ class Outcomes:
         return self._left[what] >= 0
 
 
-def report(*, failed: bool) -> Body:
-    """What a validation or a build says of itself."""
-    return {"entries": [_STARTED, _FAILED] if failed else [_STARTED]}
+def report(fault: tuple[str, str] | None) -> Body:
+    """What a validation or a build says of itself; `fault` is title and message of why it has failed."""
+    if fault is None:
+        return {"entries": [_STARTED]}
+    failed = {"type": "Error", "title": fault[0], "message": fault[1], "createdAt": "2026-01-01T00:02:00.000Z"}
+    return {"entries": [_STARTED, failed]}
 
 
 def found(where: Mapping[str, Body], reference: str) -> Body:

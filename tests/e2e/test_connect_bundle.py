@@ -49,15 +49,18 @@ from tests.e2e.bundle_world import (
 )
 from tests.e2e.realtime_requests import GRANTED
 from tests.e2e.realtime_resources import category, line, order, product, projection, variant
-from tests.e2e.realtime_world import HTTP, World, stamp
+from tests.e2e.realtime_world import ACKNOWLEDGED_WITHIN_S, HTTP, World, stamp
 
 pytestmark = pytest.mark.xdist_group("connect-bundle")
 
 MOST_START_S = 2.0
 TRIES = 5
 MOST_RESIDENT_BYTES = 200_000_000
-DEADLINE_S = 4.0
-"""Of a delivery, so that a test of one that hangs is short; by default it is 8.5 s, and Connect waits 10."""
+AT_ONCE = 80
+"""Cloud Run's default for an instance; Connect documents no number."""
+
+HEALTH_WITHIN_S = 5.0
+"""Later the platform counts the health check as failed (connect.yaml)."""
 
 RESOURCES = ("customer", "order", "payment", "category", "product", "inventory-entry")
 
@@ -108,7 +111,7 @@ def simulators() -> Iterator[Sandbox]:
 def running(bundle: Bundle, simulators: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """`npm start` between both simulators."""
     output = tmp_path_factory.mktemp("running") / "output.log"
-    with bundle.started(output, **settings_of(simulators), REALTIME_DEADLINE_S=str(DEADLINE_S)) as started:
+    with bundle.started(output, **settings_of(simulators)) as started:
         yield started
 
 
@@ -348,7 +351,7 @@ class Project:
 
 
 def test_the_scripts_make_mend_and_remove_the_subscriptions(bundle: Bundle, simulators: Sandbox) -> None:
-    """Create, again, update, conflict, one failing; undeploy, and again: as Connect runs them, with what Connect injects."""
+    """Create; again, one mended after a conflict, one failing, others as they are; undeploy, twice: with what Connect injects."""
     project = Project(simulators)
     environment = {**settings_of(simulators), **TOPIC}
     keys = {resource: f"connect-connect_test-{resource}" for resource in RESOURCES}
@@ -365,25 +368,18 @@ def test_the_scripts_make_mend_and_remove_the_subscriptions(bundle: Bundle, simu
     assert all(one["destination"] == wanted for one in made.values())
     assert "dead letters: can be written" in said
 
-    assert run("post-deploy")[0] == 0
-    assert project.held() == made
-
     project.change(keys["order"], {"action": "setMessages", "messages": [{"resourceTypeId": "order", "types": ["OrderCreated"]}]})
-    conflict = {
-        "kind": "status",
-        "status": 409,
-        "method": "POST",
-        "path": f"/sandbox/subscriptions/key={keys['order']}",
-        "first": 1,
-    }
-    project.fails(conflict)
-    assert run("post-deploy")[0] == 0
-    assert project.held()[keys["order"]]["messages"] == made[keys["order"]]["messages"]
-
     project.change(keys["product"], {"action": "setChanges", "changes": []})
-    project.fails({"kind": "status", "status": 400, "method": "POST", "path": f"/sandbox/subscriptions/key={keys['product']}"})
+    at = "/sandbox/subscriptions/key="
+    project.fails(
+        {"kind": "status", "status": 409, "method": "POST", "path": f"{at}{keys['order']}", "first": 1},
+        {"kind": "status", "status": 400, "method": "POST", "path": f"{at}{keys['product']}"},
+    )
     code, _, complaint = run("post-deploy")
     assert code == 1
+    held = project.held()
+    assert held[keys["order"]]["messages"] == made[keys["order"]]["messages"]
+    assert {key for key in made if held[key] != made[key]} == {keys["order"], keys["product"]}
     assert f"{keys['product']}: FAILED" in complaint
     assert keys["order"] not in complaint
 
@@ -392,26 +388,21 @@ def test_the_scripts_make_mend_and_remove_the_subscriptions(bundle: Bundle, simu
     assert project.held() == {}
 
 
-def test_the_first_answer_comes_within_two_seconds(bundle: Bundle, simulators: Sandbox, tmp_path: Path) -> None:
+def test_the_first_answer_comes_within_two_seconds(bundle: Bundle, running: Started, simulators: Sandbox, tmp_path: Path) -> None:
     """Of `npm start`; the best of some tries, since machines are busy with other things too."""
-    took_s = []
-    for _ in range(TRIES):
+    took_s = [running.started_in_s]
+    while took_s[-1] >= MOST_START_S and len(took_s) < TRIES:
         with bundle.started(tmp_path / "output.log", **settings_of(simulators)) as started:
             took_s.append(started.started_in_s)
-        if took_s[-1] < MOST_START_S:
-            break
     assert min(took_s) < MOST_START_S, took_s
 
 
-def test_it_stays_small_and_stops_cleanly(bundle: Bundle, simulators: Sandbox, tmp_path: Path) -> None:
-    """Below 200 MB with npm; SIGTERM to npm alone, as to a first process, lets what is under way end, and leaves nothing."""
+def test_it_stops_cleanly(bundle: Bundle, simulators: Sandbox, tmp_path: Path) -> None:
+    """SIGTERM to npm alone, as to a first process, lets what is under way end, and leaves nothing."""
     with bundle.started(tmp_path / "output.log", **settings_of(simulators)) as started:
         world = started.world(simulators, tmp_path)
         held = world.put("customers", email="late@example.com")
         world.klaviyo_fails({"kind": "delay", "seconds": 1.0})
-        large = json.dumps({"message": {"data": base64.b64encode(b"no JSON" * 500_000).decode(), "messageId": "1"}}).encode()
-        assert world.post(Request({"content-type": "application/json"}, large)).status == 202
-        assert started.resident_bytes() < MOST_RESIDENT_BYTES
         processes = started.processes()
         assert len(processes) == 3  # npm, and gunicorn's master and worker: no shell stays between them
         with ThreadPoolExecutor(1) as pool:
@@ -473,8 +464,8 @@ def test_the_envelope_corpus_arrives_in_klaviyo(world: World, envelope: str, car
     assert world.custom_objects() == []
 
 
-def test_dead_letters_stand_in_the_merchants_project(world: World) -> None:
-    """There is nowhere else: acknowledged with 202, a pointer in a custom object, and no state file anywhere."""
+def test_dead_letters_stand_in_the_merchants_project(world: World, bundle: Bundle) -> None:
+    """There is nowhere else: acknowledged with 202, a pointer in a custom object, and no file beside the log or at home."""
     broken = world.put("customers", email="not an address")
     assert world.deliver(b"no JSON").status == 202
     assert world.deliver(messages.customer_created(broken, stamp())).status == 202
@@ -487,6 +478,7 @@ def test_dead_letters_stand_in_the_merchants_project(world: World) -> None:
     assert "not an address" not in json.dumps(letters)
     home = Path(world.function.output).parent
     assert [path.name for path in home.iterdir()] == ["output.log"]
+    assert {path.name for path in Path(bundle.environment["HOME"]).iterdir()} <= {".npm"}
 
 
 def test_deliveries_by_the_platforms_name_are_taken_without_a_token_of_ours(world: World) -> None:
@@ -498,21 +490,25 @@ def test_deliveries_by_the_platforms_name_are_taken_without_a_token_of_ours(worl
         assert (answer.status_code, len(world.profiles())) == (204, 1), number
 
 
-def test_while_klaviyo_hangs_every_delivery_is_answered_in_time(world: World) -> None:
-    """503 at the deadline, all at once, the health check meanwhile; delivered again nothing is lost."""
+def test_while_klaviyo_hangs_every_delivery_is_answered_in_time(world: World, running: Started) -> None:
+    """503 within the platform's 10 s, 80 at once, the health check meanwhile, below 200 MB; the queue delivers them again."""
     people = [world.put("customers", email=f"person.{number}@example.com") for number in range(8)]
     told = [messages.customer_created(person, stamp()) for person in people]
+    large = json.dumps({"message": {"data": base64.b64encode(b"no JSON" * 500_000).decode(), "messageId": "1"}}).encode()
+    assert world.post(Request({"content-type": "application/json"}, large)).status == 202
     world.klaviyo_fails({"kind": "hang", "seconds": 30})
-    with ThreadPoolExecutor(len(told)) as pool:
-        answers = [pool.submit(world.deliver, message) for message in told]
-        time.sleep(0.5)
-        assert HTTP.get(f"{world.function.url}/health", timeout=2.0).status_code == 200
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = [pool.submit(world.deliver, told[number % len(told)]) for number in range(AT_ONCE)]
+        time.sleep(1)
+        while not any(answer.done() for answer in answers):
+            assert HTTP.get(f"{world.function.url}/health", timeout=HEALTH_WITHIN_S).status_code == 200
+            time.sleep(1)
+        resident_bytes = running.resident_bytes()
         found = [answer.result() for answer in answers]
     assert {answer.status for answer in found} == {503}
-    assert max(answer.took_s for answer in found) < DEADLINE_S + 1
+    assert max(answer.took_s for answer in found) < ACKNOWLEDGED_WITHIN_S
+    assert resident_bytes < MOST_RESIDENT_BYTES
     world.klaviyo_fails()
-    assert {world.deliver(message).status for message in told} == {204}
-    assert {profile["external_id"] for profile in world.profiles()} == {person["id"] for person in people}
 
 
 def test_its_log_is_json(world: World) -> None:

@@ -28,7 +28,7 @@ def test_the_pure_core_is_listed_once_and_exists() -> None:
 def _docstrings() -> dict[str, str]:
     """The docstring of every module and package of the product, by its name; empty where it has none."""
     found = {}
-    for path in [*(ROOT / "shared").rglob("*.py"), *(ROOT / "post_deploy").rglob("*.py")]:
+    for path in [*(ROOT / "shared").rglob("*.py"), *(ROOT / "post_deploy").rglob("*.py"), *(ROOT / "deploy").rglob("*.py")]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

@@ -18,7 +18,8 @@ from sandbox.connect_api.rules import Body
 
 ROOT = Path(__file__).resolve().parents[3]
 ADDRESS = "git@github.com:example/shop-sync.git"
-TAG, NEXT_TAG, SOURCE_TAG, BROKEN_TAG = "connect-v0.1.0", "connect-v0.2.0", "v0.1.0", "connect-broken"
+TAG, NEXT_TAG, SOURCE_TAG = "connect-v0.1.0", "connect-v0.2.0", "v0.1.0"
+EMPTY_TAG, BROKEN_TAG = "v0.0.1", "connect-broken"
 CONNECTOR, DEPLOYMENT = "commercetools-klaviyo-sync", "commercetools-klaviyo-sync-connect_test"
 URL = "http://127.0.0.1:9"
 SECRETS = {"client": "connect-secret", "shop": "shop-secret-0123", "klaviyo": "pk_test_0123456789"}
@@ -105,18 +106,26 @@ def world(repository: Path) -> World:
 
 
 def make_repository(folder: Path) -> Path:
-    """A bare repository: two bundles, the sources, whose root has no connect.yaml, and one that is none."""
+    """A bare repository: two bundles, a malformed one, sources without the application's folder, and without connect.yaml."""
     work, bare = folder / "work", folder / "bare.git"
     git(folder, "init", "--quiet", "--initial-branch=main", str(work))
     connect_yaml = (ROOT / "connect.yaml").read_text()
-    for tag, content in ((TAG, connect_yaml), (NEXT_TAG, f"{connect_yaml}# later\n"), (BROKEN_TAG, "deployAs: 7\n")):
+    bundled = {TAG: connect_yaml, NEXT_TAG: f"{connect_yaml}# later\n", BROKEN_TAG: "deployAs: 7\n"}
+    (work / "realtime_event").mkdir()
+    (work / "realtime_event" / "package.json").write_text("{}\n")
+    for tag, content in bundled.items():
         (work / "connect.yaml").write_text(content)
         git(work, "add", ".")
         git(work, "commit", "--quiet", "--message", tag)
         git(work, "tag", tag)
-    git(work, "mv", "connect.yaml", "elsewhere.yaml")
-    git(work, "commit", "--quiet", "--message", SOURCE_TAG)
-    git(work, "tag", SOURCE_TAG)
+    (work / "connect.yaml").write_text(connect_yaml)
+    git(work, "mv", "realtime_event", "functions")
+    for tag in (SOURCE_TAG, EMPTY_TAG):
+        git(work, "add", ".")
+        git(work, "commit", "--quiet", "--message", tag)
+        git(work, "tag", tag)
+        if tag == SOURCE_TAG:
+            git(work, "mv", "connect.yaml", "elsewhere.yaml")
     git(folder, "clone", "--quiet", "--bare", str(work), str(bare))
     return bare
 

@@ -134,6 +134,30 @@ def test_what_is_no_bundle_is_refused(shop: Shop) -> None:
         shop.push()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env",
+        "realtime_event/.env",
+        "realtime_event/.python/built",
+        "node_modules/a/a.js",
+        "realtime_event/src/__pycache__/a.pyc",
+    ],
+)
+def test_only_what_the_builder_has_written_is_published(shop: Shop, name: str) -> None:
+    """A tag cannot be taken back: what somebody has left in the folder, or running the bundle has, stops it."""
+    (shop.bundle / name).parent.mkdir(parents=True, exist_ok=True)
+    (shop.bundle / name).write_text("KLAVIYO_AUTH_KEY=pk_secret\n")
+    with pytest.raises(ConfigError, match=r"is no part of a bundle; make it again: make connect-bundle"):
+        shop.push()
+    assert git(shop.remote, "for-each-ref") == ""
+
+
+def test_git_asks_nobody(shop: Shop) -> None:
+    """No prompt for a password that a step would wait for unseen."""
+    assert shop.repository().git("-c", "alias.shown=!printenv GIT_TERMINAL_PROMPT", "shown") == "0"
+
+
 def test_a_refused_push_says_why(shop: Shop) -> None:
     """In git's own words."""
     shutil.rmtree(shop.remote)

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from connect_api_world import DEPLOYMENT, QUICK, ROOT, SECRETS, STAGE, TAG, World, make_repository, world
+from connect_api_world import DEPLOYMENT, ENVIRON, QUICK, ROOT, SECRETS, STAGE, TAG, World, make_repository, world
 
 from deploy.connect_api.command import EXAMPLES, parser
 from deploy.connect_api.config import REGIONS, VARIABLES
 from deploy.connect_api.errors import _NEXT
 from sandbox.connect_api.deployments import REGIONS as REGIONS_OF_THE_API
+
+ESCAPED = json.dumps(ENVIRON["CT_API_CLIENT"])[1:-1]
+"""As the value stands in a deployment's JSON."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,9 @@ def test_no_step_shows_a_secret(connect: World) -> None:
     shown = [connect.step(*step) for step in [*steps, ("deploy", "--staged"), ("wait-deployed", *QUICK), ("status",)]]
     connect.api.deployments.all[DEPLOYMENT]["status"] = f"stuck with {SECRETS['klaviyo']} and {SECRETS['shop']}"
     shown += [connect.step("deploy", "--staged"), connect.step("status", CT_PROJECT_ID="elsewhere")]
+    connect.api.deployments.all[DEPLOYMENT]["status"] = f"whole {connect.environ['CT_API_CLIENT']} and {ESCAPED}"
+    shown.append(connect.step("status", CT_API_CLIENT=json.dumps({"clientId": "shop-client", "secret": SECRETS["shop"]})))
+    assert shown[-1].out.endswith("is whole *** and ***\n")
     connect.api.client_secret = "changed"
     shown.append(connect.step("status"))
     text = "".join(ended.out + ended.err for ended in shown)
@@ -53,9 +59,23 @@ def test_github_is_told_what_to_mask(connect: World) -> None:
     """The token, and the parts of JSON secrets, which GitHub knows only as a whole; only there are they written."""
     ended = connect.step("token", GITHUB_ACTIONS="true")
     lines = ended.out.splitlines()
-    for secret in [*SECRETS.values(), connect.environ["CT_API_CLIENT"], connect.api.tokens[0]]:
+    for secret in [*SECRETS.values(), connect.environ["CT_API_CLIENT"], connect.api.tokens[0], ESCAPED]:
         assert [line for line in lines if secret in line and not line.startswith("::add-mask::")] == []
         assert f"::add-mask::{secret}" in lines
+
+
+def test_a_mask_is_what_github_reads_as_the_secret(connect: World) -> None:
+    """A percent sign begins an escape in a command; a line of a brace alone would mask every brace of the log."""
+    key = "pk_100%0Asure\\"
+    written = json.dumps({"clientId": "shop-client", "secret": 'so%25 "quoted" ünd so'}, indent=1)
+    lines = connect.step("token", GITHUB_ACTIONS="true", KLAVIYO_AUTH_KEY=key, CT_API_CLIENT=written).out.splitlines()
+    masks = [line.removeprefix("::add-mask::") for line in lines if line.startswith("::add-mask::")]
+    assert "pk_100%250Asure\\" in masks
+    assert "pk_100%250Asure\\\\" in masks
+    assert 'so%2525 "quoted" ünd so' in masks
+    assert 'so%2525 \\"quoted\\" ünd so' in masks
+    assert 'so%2525 \\"quoted\\" \\u00fcnd so' in masks
+    assert [mask for mask in masks if len(mask.strip()) < 4] == []
 
 
 def test_every_missing_setting_is_named_at_once(connect: World) -> None:

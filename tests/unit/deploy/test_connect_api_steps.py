@@ -10,6 +10,7 @@ from connect_api_world import (
     BROKEN_TAG,
     CONNECTOR,
     DEPLOYMENT,
+    EMPTY_TAG,
     NEXT_TAG,
     QUICK,
     SOURCE_TAG,
@@ -93,12 +94,12 @@ def test_another_project_and_region_are_added(connect: World) -> None:
     ("tag", "advice"),
     [
         ("v9.9.9", "connect-mu"),
-        (SOURCE_TAG, "the tag of a bundle"),
+        (EMPTY_TAG, "has connect.yaml at its root"),
         (BROKEN_TAG, "check connect.yaml"),
     ],
 )
 def test_a_tag_that_connect_cannot_use_is_refused_with_advice(connect: World, tag: str, advice: str) -> None:
-    """Not pushed or not readable; the sources' tag, which has no connect.yaml at its root; a malformed file."""
+    """Not pushed or not readable; without connect.yaml at its root; with a malformed one."""
     ended = connect.step(*STAGE, tag)
     assert ended.code == 1
     assert advice in ended.err
@@ -114,8 +115,20 @@ def test_a_rejected_validation_names_the_reasons(connect: World) -> None:
     assert ended.err.splitlines() == [
         f"the validation of {TAG} has failed",
         "  Error: Build failed: npm run gcp-build ended with 1",
-        "what to do: mend it, push a new bundle",
+        "what to do: mend what the report names and push a new bundle; a tag of the sources lacks the application's folder, "
+        "only a bundle's has it",
     ]
+
+
+def test_the_tag_of_the_sources_is_rejected(connect: World) -> None:
+    """It has connect.yaml at its root, but not the application's folder beside it, which only a bundle has."""
+    connect.steps((*STAGE, SOURCE_TAG), ("request-preview",))
+    ended = connect.step("wait-preview", *QUICK)
+    assert ended.code == 1
+    assert f"the tag {SOURCE_TAG} has no folder realtime_event" in ended.err
+    assert "only a bundle's has it" in ended.err
+    assert connect.step("deploy", "--staged").code == 1
+    connect.previewable()
 
 
 def test_a_rejected_tag_may_be_followed_by_another(connect: World) -> None:
@@ -224,6 +237,70 @@ def test_a_redeployment_that_keeps_the_old_tag_is_noticed(connect: World) -> Non
     assert f"it is up with the tag {TAG}, not {NEXT_TAG}" in ended.err
     connect.steps(("deploy", "--staged", "--replace", *QUICK), ("wait-deployed", "--tag", NEXT_TAG, *QUICK))
     assert len(connect.sent("DELETE")) == 1
+
+
+def test_a_redeployment_that_is_late_to_show_its_tag_is_waited_for(connect: World) -> None:
+    """One look that still sees the old tag is no last word."""
+    connect.deployed()
+    connect.previewable(NEXT_TAG)
+    connect.api.outcomes.redeploy = "late"
+    connect.steps(("deploy", "--staged"), ("wait-deployed", "--tag", NEXT_TAG, *QUICK))
+    assert connect.api.deployments.all[DEPLOYMENT]["connector"]["repository"]["tag"] == NEXT_TAG
+
+
+def test_waiting_for_what_is_being_taken_down_ends_at_once(connect: World) -> None:
+    """It will not come up; `wait-deployed` does not wait its half hour for that."""
+    connect.deployed()
+    connect.api.outcomes.looks = 5
+    connect.steps(("undeploy",))
+    slept = len(connect.slept_s)
+    ended = connect.step("wait-deployed", *QUICK)
+    assert ended.code == 1
+    assert ended.err.splitlines() == ["it is being taken down", "what to do: run the step wait-undeployed, then deploy again"]
+    assert len(connect.slept_s) == slept
+
+
+def test_nothing_is_taken_down_when_nothing_could_come_up(connect: World) -> None:
+    """A tag without a preview, another region, another project, another connector: known before, and said before."""
+    connect.deployed()
+    replace = ("deploy", "--staged", "--replace", *QUICK)
+    connect.steps((*STAGE, NEXT_TAG))
+    ended = connect.step(*replace)
+    assert ended.code == 1
+    assert f"nothing is taken down: {NEXT_TAG} may not be deployed yet, isPreviewable is none" in ended.err
+    assert "run the steps request-preview and wait-preview first" in ended.err
+    connect.steps(("request-preview",))
+    assert "isPreviewable is pending" in connect.step(*replace).err
+    connect.steps(("wait-preview", *QUICK))
+    connector = connect.api.connectors.staged[CONNECTOR]
+    assert "does not support us-central1.gcp" in connect.step(*replace, CONNECT_REGION="us-central1.gcp").err
+    connector["supportedRegions"] = []
+    ended = connect.step(*replace, CONNECT_REGION="us-central1.gcp")
+    assert f"us-central1.gcp:sandbox may not deploy the connector {CONNECTOR}" in ended.err
+    other = {"CONNECT_CONNECTOR_KEY": "another", "CONNECT_DEPLOYMENT_KEY": DEPLOYMENT}
+    assert connect.step(*STAGE, TAG, **other).code == 0
+    assert f"is of the connector {CONNECTOR}, not another" in connect.step(*replace, **other).err
+    assert connect.sent("DELETE") == []
+    connect.steps(replace)
+    assert len(connect.sent("DELETE")) == 1
+
+
+def test_a_redeployment_of_another_kind_is_refused(connect: World) -> None:
+    """It would succeed and change nothing of that: production stays a sandbox, a preview is not replaced by what is published."""
+    connect.deployed()
+    connect.api.connectors.publish(CONNECTOR)
+    ended = connect.step("deploy", "--type", "production")
+    assert ended.code == 1
+    assert f"the deployment {DEPLOYMENT} is of the type preview, not production" in ended.err
+    assert "run the step deploy with --replace, or set another CONNECT_DEPLOYMENT_KEY" in ended.err
+    connect.steps(("deploy", "--type", "sandbox", "--replace", *QUICK), ("wait-deployed", *QUICK))
+    connect.steps(("deploy", "--type", "sandbox"), ("wait-deployed", *QUICK))
+    assert "is of the type sandbox, not production" in connect.step("deploy", "--type", "production").err
+    assert "is of the type sandbox, not preview" in connect.step("deploy", "--staged").err
+    ended = connect.step("deploy", "--type", "sandbox", CONNECT_REGION="us-central1.gcp")
+    assert "is of the region europe-west1.gcp, not us-central1.gcp" in ended.err
+    [redeployed] = connect.sent("POST", DEPLOYMENT_PATH)
+    assert redeployed["actions"][0]["action"] == "redeploy"
 
 
 def test_a_refused_redeployment_names_the_way_out(connect: World) -> None:

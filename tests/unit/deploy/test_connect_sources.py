@@ -37,6 +37,20 @@ def test_everything_that_runs_there_is_in_the_bundle(imported: set[str]) -> None
     assert [path for path in source_files() if not path.is_file()] == []
 
 
+def test_what_is_loaded_elsewhere_is_named_one_by_one() -> None:
+    """A module left out by a slip would be missed only at Connect: these three, each imported inside of functions only."""
+    assert sorted(LOADED_ELSEWHERE) == ["shared.google_tokens", "shared.sqlite.database", "shared.sqlite.dead_letters"]
+    graph = grimp.build_graph("shared", "functions", "post_deploy", cache_dir=None)
+    pairs = [(name, absent) for name in bundled_modules() for absent in LOADED_ELSEWHERE]
+    found = [one for name, absent in pairs for one in graph.get_import_details(importer=name, imported=absent)]
+    assert {one["imported"] for one in found} == LOADED_ELSEWHERE
+    for one in found:
+        path = next(
+            path for path in source_files() if path.with_suffix("").as_posix().endswith(one["importer"].replace(".", "/"))
+        )
+        assert path.read_text(encoding="utf-8").splitlines()[one["line_number"] - 1].startswith(" "), one
+
+
 def test_what_only_an_import_needs_is_not() -> None:
     """Nor the command line, Google Cloud's state and queue, SQLite, or the local supervisor."""
     found = {path.relative_to(ROOT).as_posix() for path in source_files()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import time
 import tomllib
 from collections import defaultdict
@@ -27,6 +29,13 @@ ALL = workflows()
 MAY_WRITE = {("release", "release"): {"contents": "write"}, ("deploy-connect", "bundle"): {"contents": "write"}}
 MODULE = ".venv/bin/python -m deploy.connect_api"
 ADDRESS = "git@github.com:example/shop-sync.git"
+
+
+def _bash(script: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as GitHub does where a step names no shell."""
+    command = ["bash", "--noprofile", "--norc", "-e", "-c", script]
+    environ = {"PATH": os.environ["PATH"], **environ}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture(params=ALL, ids=lambda shown: shown.name)
@@ -177,6 +186,29 @@ def test_a_release_is_tested_and_has_everything() -> None:
     assert script.count('> "$RUNNER_TEMP/notes.md"') == script.count('--notes-file "$RUNNER_TEMP/notes.md"') == 1
 
 
+def test_the_bundles_archive_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
+    """Whoever made the bundle, in whatever order its files came to be, and whenever it is packed."""
+    [script] = [run for run in workflow("release").runs if "make connect-bundle" in run]
+    found = []
+    for number, names in enumerate((("b", "a"), ("a", "b"))):
+        folder = tmp_path / str(number)
+        (folder / "build" / "connect").mkdir(parents=True)
+        (folder / "dist").mkdir()
+        for name in names:
+            (folder / "build" / "connect" / name).write_text(name)
+        for path in (folder / "build" / "connect", *(folder / "build" / "connect").iterdir()):
+            os.utime(path, (315_619_200, 315_619_200))
+        ended = _bash(script.replace("make connect-bundle", ":"), folder, GITHUB_REF_NAME="v0.1.0")
+        assert ended.returncode == 0, ended.stderr
+        found.append((folder / "dist" / "connect-v0.1.0.tar.gz").read_bytes())
+    assert found[0] == found[1]
+    assert found[0][4:8] == bytes(4)  # gzip's own time
+    with tarfile.open(fileobj=io.BytesIO(found[0])) as archive:
+        assert [(one.name, one.uid, one.gid, one.uname, one.gname) for one in archive] == [
+            (name, 0, 0, "", "") for name in ("connect", "connect/a", "connect/b")
+        ]
+
+
 @pytest.mark.parametrize("tag", ["v9.9.9", VERSION, ""])
 def test_a_release_of_another_version_is_refused(tag: str) -> None:
     """Before anything is built."""
@@ -211,6 +243,17 @@ def test_the_application_gets_every_value_that_it_asks_for() -> None:
         assert given[pair["key"]] == f"${{{{ secrets.{pair['key']} }}}}"
     known = {pair["key"] for kind in asked.values() for pair in kind} | {one.name for one in VARIABLES}
     assert set(given) - known == {"TAG", "REPOSITORY", "REPLACE"}
+
+
+def test_a_step_that_fails_to_name_the_tag_fails(tmp_path: Path) -> None:
+    """An empty tag must not go on to the next steps."""
+    [script] = [run for run in workflow("deploy-connect").runs if "bundle-tag" in run]
+    output = tmp_path / "output"
+    for program, code, written in (("echo connect-v1", 0, "tag=connect-v1"), ("false", 1, "")):
+        output.write_text("")
+        replaced = script.replace(".venv/bin/python -m deploy.connect_api bundle-tag", program)
+        assert _bash(replaced, tmp_path, GITHUB_OUTPUT=str(output)).returncode == code
+        assert output.read_text().strip() == written
 
 
 def test_a_deployment_takes_every_step_in_order() -> None:
@@ -271,15 +314,7 @@ def test_the_workflows_own_lines_deploy(connect_api: Launched) -> None:
     for step in [step for step in job["steps"] if "deploy.connect_api" in step.get("run", "")]:
         environ = {name: resolved(value, known) for name, value in {**job["env"], **step["env"]}.items()}
         script = step["run"].replace(".venv/bin/python", f'"{sys.executable}"')
-        ended = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        ended = _bash(script, ROOT, GITHUB_ACTIONS="true", **environ)
         assert ended.returncode == 0, (step["name"], ended.stdout, ended.stderr)
         output += ended.stdout
     assert f"deployment {DEPLOYMENT} (preview, europe-west1.gcp): {TAG} is Deployed" in output

@@ -15,18 +15,18 @@ import pytest
 from docs_pages import ROOT, page
 from ruamel.yaml import YAML
 
-from deploy.connect_api.command import main, parser
+from deploy.connect_api.command import EXAMPLES, main, parser
 from deploy.connect_api.config import REGIONS, VARIABLES
 from deploy.connect_api.errors import _NEXT
 from deploy.connect_api.waiting import Clock
 from sandbox.connect_api.api import ConnectApi
-from shared.settings import load
+from shared.settings import environment, load
 
 PAGE = page("docs/deploy-connect.md")
 LINES = [line for language, body in PAGE.fences if language == "sh" for line in body.splitlines() if line]
 STEPS = [shlex.split(line)[3:] for line in LINES if line.startswith("python -m deploy.connect_api ")]
 JSON = [json.loads(body) for language, body in PAGE.fences if language == "json"]
-ADDRESS, TAG = "git@github.com:your-organization/your-fork.git", "connect-v0.1.0"
+ADDRESS, TAG = "git@github.com:your-organization/your-fork.git", "shop-connect-1"
 CONNECT_YAML = ROOT / "connect.yaml"
 WORKFLOW = (ROOT / ".github/workflows/deploy-connect.yml").read_text()
 
@@ -58,6 +58,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
     git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.com"]
     (folder / "connect.yaml").write_bytes(CONNECT_YAML.read_bytes())
+    (folder / "realtime_event").mkdir()
+    (folder / "realtime_event" / "package.json").write_text("{}\n")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "bundle"], ["tag", TAG]):
         subprocess.run([*git, *words], check=True)
     return folder
@@ -69,7 +71,7 @@ def api(repository: Path) -> ConnectApi:
     return ConnectApi(project_key="shop", repositories={ADDRESS: repository})
 
 
-def _take(api: ConnectApi, words: list[str]) -> tuple[int, str]:
+def _take(api: ConnectApi, words: list[str], **different: str) -> tuple[int, str]:
     """Take a step of the page with its settings; code and output."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -80,13 +82,15 @@ def _take(api: ConnectApi, words: list[str]) -> tuple[int, str]:
     out, slept_s = io.StringIO(), []
     http = httpx.Client(transport=httpx.MockTransport(answer))
     clock = Clock(lambda: sum(slept_s), slept_s.append)
-    return main(words, environ=_settings(), http=http, clock=clock, out=out, err=out), out.getvalue()
+    return main(words, environ=_settings() | different, http=http, clock=clock, out=out, err=out), out.getvalue()
 
 
 def test_every_line_is_of_a_kind_that_is_checked() -> None:
     """Steps, and what has a test of its own elsewhere."""
     assert [
-        line for line in LINES if not line.startswith(("python -m deploy.connect_api ", "make ", ". .venv/bin/activate"))
+        line
+        for line in LINES
+        if not line.startswith(("python -m deploy.connect_api ", "make ", ". .venv/bin/activate", "export CONNECT_ENV="))
     ] == []
     assert len(STEPS) > 15
 
@@ -101,18 +105,20 @@ def test_every_step_is_understood(words: list[str]) -> None:
 def test_the_pages_own_lines_deploy_a_fork(api: ConnectApi) -> None:
     """From the third way's first step to the last, with the page's settings; then the first way's, and the end."""
     names = ["stage-connector", "request-preview", "wait-preview", "deploy", "wait-deployed", "status"]
-    section = PAGE.text[PAGE.text.index("## A fork") : PAGE.text.index("## With GitHub Actions")]
+    section = PAGE.text[PAGE.text.index("## A fork") : PAGE.text.index("## To production")]
     lines = [shlex.split(line)[3:] for line in re.findall(r"^ *(python -m deploy\.connect_api .+)$", section, re.MULTILINE)]
     taken = [words for words in lines if words[0] in names and "--replace" not in words]
     assert [words[0] for words in taken] == names
     for words in taken:
         code, output = _take(api, words)
         assert code == 0, output
-    assert "commercetools-klaviyo-sync-connect_dev (preview, europe-west1.gcp): connect-v0.1.0 is Deployed" in output
+    assert "commercetools-klaviyo-sync-connect_dev (preview, europe-west1.gcp): shop-connect-1 is Deployed" in output
     assert api.requests[1] == ("POST", "/connectors/drafts", {**_draft(), "privateProjects": ["europe-west1.gcp:shop"]})
     for words in (["deploy", "--staged", "--replace"], ["wait-deployed"], ["undeploy"], ["wait-undeployed"]):
         assert _take(api, words)[0] == 0
     api.connectors.publish("commercetools-klaviyo-sync")
+    for words in (["deploy", "--type", "production"], ["wait-deployed"], ["undeploy"], ["wait-undeployed"]):
+        assert _take(api, words, CONNECT_ENV="connect_prod")[0] == 0
     section = PAGE.text[PAGE.text.index("## The default connector") : PAGE.text.index("## With a configuration")]
     for line in re.findall(r"^python -m deploy\.connect_api (.+)$", section, re.MULTILINE):
         code, output = _take(api, shlex.split(line))
@@ -144,6 +150,28 @@ def test_the_document_shown_is_accepted_and_printed(tmp_path: Path, api: Connect
     path.write_text(json.dumps(document))
     code, output = _take(api, ["node-config", str(path)])
     assert (code, json.loads(output)) == (0, document)
+
+
+def test_a_document_in_the_environments_file_arrives_whole(tmp_path: Path, api: ConnectApi) -> None:
+    """The page's line, quotes and all, as the file is read: what follows a number sign is no comment."""
+    [text] = [body for _, body in PAGE.fences if body.startswith("NODE_CONFIG=")]
+    path = tmp_path / ".env"
+    path.write_text(text)
+    document = environment(path)["NODE_CONFIG"]
+    assert " #" in document
+    (tmp_path / "my-config.json").write_text(document)
+    code, output = _take(api, ["node-config", str(tmp_path / "my-config.json")])
+    assert (code, f"NODE_CONFIG='{output.strip()}'") == (0, text.strip())
+
+
+def test_the_forks_tag_is_none_of_our_releases() -> None:
+    """A release pushes `connect-` and its tag, which begins with v; tags come along with a fork."""
+    section = PAGE.text[PAGE.text.index("## A fork") : PAGE.text.index("## To production")]
+    tags = set(re.findall(r"--tag (\S+)", section))
+    assert tags == {TAG}
+    assert not TAG.startswith("connect-v")
+    assert 'push-bundle --tag "connect-$GITHUB_REF_NAME"' in (ROOT / ".github/workflows/release.yml").read_text()
+    assert not re.findall(r"--tag connect-v", EXAMPLES)
 
 
 def test_regions_and_hosts_are_those_of_the_steps() -> None:

@@ -26,7 +26,7 @@ SETTINGS = {
     "CT_API_CLIENT": '{"clientId": "self-test", "secret": "not-a-secret"}',
     "KLAVIYO_API_URL": NOWHERE,
     "KLAVIYO_AUTH_KEY": "pk_not_a_secret",
-    "REALTIME_DEADLINE_S": "2",
+    "REALTIME_DEADLINE_S": "1",
     "LOG_LEVEL": "ERROR",
 }
 TEST_NOTIFICATION = {
