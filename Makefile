@@ -13,7 +13,7 @@ WITH_IMPORT ?=
 ARGS ?=
 TERRAFORM_CHECK ?= ../shared/tools/terraform-check
 
-.PHONY: help setup demo run subscriptions test emulators-test check format lock bench source-archive connect-bundle terraform-check clean
+.PHONY: help setup demo run subscriptions test test-deep emulators-test check format lock bench source-archive connect-bundle terraform-check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ subscriptions: setup ## make or update the commercetools subscriptions: make sub
 
 test: setup ## the whole test suite
 	$(BIN)/python -m pytest -n 3 --dist loadgroup
+
+test-deep: setup ## the same with several times the kills and messages in the longest tests
+	DEEP_TESTS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 emulators-test: setup ## everything as on Google Cloud, on its emulators, and the contracts of state and queue; needs the Cloud SDK
 	REQUIRE_ALL_TIERS=1 $(BIN)/python -m pytest tests/emulators tests/contract/run_store tests/contract/queue

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from depth import depth
 
 from sandbox.checker_imports import check_import
 from sandbox.checker_ledger import check_limits, read_ledger, written
@@ -23,7 +24,7 @@ from shared.sqlite.run_store import SqliteRunStore
 from tests.e2e.bulk_world import KINDS
 from tests.e2e.served_product import FINISHED, Product, control
 
-KILLS = 10
+KILLS = depth(4, 10)
 """In each test; two tests a kind."""
 LONGEST_S = 1.0
 VICTIMS = ("bulk_worker", "everything", "bulk_worker", "supervisor", "bulk_dispatch")

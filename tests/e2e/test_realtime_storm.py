@@ -1,4 +1,4 @@
-"""Ten thousand messages, some delivered up to five times, in disorder, while what they are about is changed and deleted."""
+"""Thousands of messages, some delivered up to five times, in disorder, while what they are about is changed and deleted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from depth import depth
 
 from sandbox.checker_catalog import check_catalog
 from sandbox.checker_events import PLACED, REFUNDED, check_events
@@ -26,7 +27,7 @@ from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from tests.e2e.storm_mapping import differences
 
-MESSAGES = 10_000
+MESSAGES = depth(4_000, 10_000)
 INSTANCES = 2
 WORKERS = 12
 SEED = 1
