@@ -27,7 +27,7 @@ from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from tests.e2e.storm_mapping import differences
 
-MESSAGES = depth(4_000, 10_000)
+MESSAGES = depth(3_000, 10_000)
 INSTANCES = 2
 WORKERS = 12
 SEED = 1
