@@ -131,7 +131,7 @@ def killed_product(kind: str, tmp_path: Path) -> Iterator[Product]:
 @pytest.mark.parametrize("seed", range(depth(1, 2)))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_import_goes_on_where_it_was(killed_product: Product, tmp_path: Path, kind: str, seed: int) -> None:
-    """Case 79: SIGKILL again and again, at random moments, of whatever process: each import ends complete, all is there, once, and
+    """Case 79: SIGKILL again and again, at random moments, of whatever process: each import ends complete, all is there once, and
     only the batches that a kill cut off have been worked again."""
     rng = random.Random(f"{kind}-{seed}")  # moments and victims differ from test to test, and are the same in every run
     kills = number = 0
