@@ -28,7 +28,7 @@ from shared.sqlite.dead_letters import SqliteDeadLetters
 ROOT = Path(__file__).parents[2]
 MOST_START_S = 0.6
 MOST_MEMORY_BYTES = 96_000_000
-TRIES = 8
+TRIES = 25
 ON_GOOGLE_CLOUD = {
     "K_SERVICE": "realtime-event",
     "STATE_BACKEND": "firestore",

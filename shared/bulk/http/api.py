@@ -15,6 +15,7 @@ import msgspec
 from shared import access, logs
 from shared.budget import Budget, budget_of
 from shared.bulk import chain, commands, control
+from shared.bulk import run as states
 from shared.bulk.app import ImportApp
 from shared.bulk.chain_progress import chain_status
 from shared.bulk.finish import RATE_WINDOW_S, finish_check
@@ -190,15 +191,22 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], bool, Callable[[_Call], ApiResponse]]
 def _status(app: ImportApp, run: Run) -> dict[str, Any]:
     """The status of a run; what has ended is settled first, but nothing begins because somebody looked."""
     if run.kind is Kind.ALL:
-        links = chain.links_of(app, run)
-        statuses = {kind: _status(app, link) if link else None for kind, link in links.items()}
+        statuses = _links(app, run)
         chain.finish_check_of_chain(app, run.run_id)
-        return chain_status(app.store.run(run.run_id) or run, statuses, app.now())
+        latest = app.store.run(run.run_id) or run
+        if latest.status not in states.ACTIVE:  # its links have ended, if not when they were looked at, then since
+            statuses = _links(app, latest)
+        return chain_status(latest, statuses, app.now())
     finish_check(app, run.run_id, begins_closing=False)
     run = app.store.run(run.run_id) or run
     now = app.now()
     summary = app.store.summary(run.run_id, now, RATE_WINDOW_S)
     return status_of(run, summary, app.store.ranges(run.run_id), now, RATE_WINDOW_S)
+
+
+def _links(app: ImportApp, run: Run) -> dict[Kind, dict[str, Any] | None]:
+    """The status of each link of a chain, None for one that has not begun."""
+    return {kind: _status(app, link) if link else None for kind, link in chain.links_of(app, run).items()}
 
 
 def _accepted(run: Run) -> ApiResponse:
