@@ -18,6 +18,7 @@ from shared.commercetools.lock import ImportLock
 from shared.dead_letter_stores import open_dead_letters
 from shared.dead_letters import DeadLetters
 from shared.errors import ConfigError, Problem
+from shared.google.errors import LACKS_CLIENTS, lacks_clients
 from shared.google_tokens import google_claims
 from shared.klaviyo.catalog_imports import CatalogImporter
 from shared.klaviyo.client import KlaviyoClient, open_klaviyo
@@ -29,8 +30,6 @@ from shared.reading.lookups import Lookups, bulk_rules
 from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
 from shared.slots import Slots
 from shared.version import USER_AGENT
-
-LACKS_GOOGLE = "this installation lacks Google's clients; install the package with its extra: pip install '.[google]'"
 
 _log = logs.get(__name__)
 
@@ -110,9 +109,9 @@ def _needs_google_extra(variable: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"google", "grpc"}:
+        if not lacks_clients(error):
             raise
-        raise ConfigError([Problem(variable, LACKS_GOOGLE)]) from None
+        raise ConfigError([Problem(variable, LACKS_CLIENTS)]) from None
 
 
 def open_function() -> ImportApp:

@@ -8,10 +8,9 @@ from contextlib import ExitStack, contextmanager
 from shared.cli.letters import COMMERCETOOLS, PUBSUB, STATE_FILE, LetterStore, MessageStore, NotReadable, Store, Stores
 from shared.commercetools.client import open_project
 from shared.commercetools.dead_letters import CustomObjectDeadLetters
+from shared.google.errors import LACKS_CLIENTS, lacks_clients
 from shared.google.names import Stream
 from shared.settings import QueueBackend, Settings
-
-INSTALL = "the package was installed without Google's clients; install it with its extra `google`: pip install '.[google]'"
 
 
 @contextmanager
@@ -29,9 +28,9 @@ def stores_of(settings: Settings) -> Iterator[Stores]:
             try:
                 stores += _of_pubsub(settings)
             except ModuleNotFoundError as error:
-                if (error.name or "").partition(".")[0] not in {"google", "grpc"}:
+                if not lacks_clients(error):
                     raise
-                absent.append(NotReadable(PUBSUB, INSTALL))
+                absent.append(NotReadable(PUBSUB, LACKS_CLIENTS))
         yield Stores(stores, absent)
 
 

@@ -11,3 +11,11 @@ class NotPermitted(TransientError):
 
 class NotThere(TransientError):
     """What was called (a topic, a subscription, a database) does not exist; the message says what to do."""
+
+
+LACKS_CLIENTS = "this installation lacks Google's clients; install the package with its extra: pip install '.[google]'"
+
+
+def lacks_clients(error: ModuleNotFoundError) -> bool:
+    """Whether what could not be imported is one of Google's clients."""
+    return (error.name or "").partition(".")[0] in {"google", "grpc"}

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from google.api_core import exceptions
@@ -38,7 +38,6 @@ LIST_S = 30.0
 """The same for a list of whole batches, which may be many megabytes."""
 MOST_WRITES = 400
 """Writes of one commit where they need not stand or fall together; Firestore takes 500, and 10 MiB."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LEAST_S = 0.05
 _PACKED_BYTES = 8 * 1024
@@ -75,11 +74,6 @@ def is_document_id(text: str) -> bool:
     """Whether a document can have this id: other names are of documents that do not exist, and Firestore refuses them."""
     reserved = text in {"", ".", ".."} or (text.startswith("__") and text.endswith("__"))
     return not reserved and "/" not in text and text.isprintable() and len(text.encode()) <= 1500
-
-
-def micros(moment: datetime) -> int:
-    """A timezone-aware moment as whole microseconds since 1970, exactly."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def plain(moment: datetime) -> datetime:

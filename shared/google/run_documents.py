@@ -23,11 +23,11 @@ from shared.google.firestore_documents import (
     Fields,
     Snapshot,
     is_document_id,
-    micros,
     packed,
     unpacked,
 )
 from shared.google.run_summaries import PlannedRange
+from shared.microseconds import micros
 
 KEPT = timedelta(days=180)
 """How long a run is kept from its start (`expires_at`, Firestore's TTL): half a year in which it can be looked at and its

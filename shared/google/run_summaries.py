@@ -27,8 +27,9 @@ from shared.bulk.records import BatchStatus, IdRange, Run, Summary
 from shared.bulk.run import ACTIVE, is_list
 from shared.cache import ExpiringCache
 from shared.google.batch_documents import SUMS
-from shared.google.firestore_documents import CALL_S, EPOCH, Documents, plain
+from shared.google.firestore_documents import CALL_S, Documents, plain
 from shared.google.settled_batches import Row, SettledBatches, Shown, Totals, row_of
+from shared.microseconds import EPOCH
 
 _MOST_RUNS = 8
 """Runs whose batches a process remembers; no more are under way at once, since each kind has one."""

@@ -13,7 +13,8 @@ from typing import Any
 from shared.bulk.records import BatchResult, BatchStatus, FailedItem
 from shared.bulk.results import EXAMPLES, SHOWN_FAILURES
 from shared.google.batch_documents import examples_of, failed_items_of, place_of, reasons_of
-from shared.google.firestore_documents import EPOCH, Snapshot, plain
+from shared.google.firestore_documents import Snapshot, plain
+from shared.microseconds import EPOCH
 
 _KEPT_FAILURES, _KEPT_EXAMPLES = 5 * SHOWN_FAILURES, 5 * EXAMPLES
 """More than is shown: a look at an earlier moment than the newest leaves out what was settled since."""

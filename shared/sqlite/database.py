@@ -15,7 +15,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -25,24 +24,12 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from shared.errors import ConfigError, Problem, TransientError
 from shared.sqlite.schema import prepare
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _MOST_IDLE = 8
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PASSING = _BUSY | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM}
 _UNUSABLE = frozenset(
     {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 )
-
-
-def micros(moment: datetime) -> int:
-    """A timezone-aware moment as whole microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment(microseconds: int) -> datetime:
-    """The opposite of `micros`, in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 class Database:

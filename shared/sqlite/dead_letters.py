@@ -6,7 +6,8 @@ import msgspec
 
 from shared.budget import Budget
 from shared.dead_letters import MOST, DeadLetter, say_deleted
-from shared.sqlite.database import Database, micros
+from shared.microseconds import micros
+from shared.sqlite.database import Database
 
 LOCKED_S = 30.0
 """How long a write waits for its turn at most."""

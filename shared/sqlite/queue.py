@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.bulk.ports import Topic
-from shared.sqlite.database import Database, micros, moment
+from shared.microseconds import micros, moment
+from shared.sqlite.database import Database
 
 MAX_ATTEMPTS = 100
 """Deliveries of a message before it counts as dead; more than a batch's own eight attempts, which end first."""

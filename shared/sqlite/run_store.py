@@ -17,7 +17,8 @@ from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, 
 from shared.bulk.results import total
 from shared.bulk.run import accepts
 from shared.errors import StaleWrite
-from shared.sqlite.database import Database, micros
+from shared.microseconds import micros
+from shared.sqlite.database import Database
 from shared.sqlite.summaries import summary
 
 _encode = msgspec.json.encode

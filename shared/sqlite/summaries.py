@@ -14,7 +14,7 @@ import msgspec
 from shared.bulk.records import Batch, BatchResult, BatchStatus, FailedItem, IdRange, Run, Summary, batch_id
 from shared.bulk.results import EXAMPLES, SHOWN_FAILURES
 from shared.bulk.run import is_list
-from shared.sqlite.database import micros
+from shared.microseconds import micros
 
 _ranges = msgspec.json.Decoder(IdRange)
 _batches = msgspec.json.Decoder(Batch)

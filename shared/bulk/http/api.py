@@ -194,7 +194,7 @@ def _status(app: ImportApp, run: Run) -> dict[str, Any]:
         statuses = _links(app, run)
         chain.finish_check_of_chain(app, run.run_id)
         latest = app.store.run(run.run_id) or run
-        if latest.status not in states.ACTIVE:  # its links have ended, if not when they were looked at, then since
+        if run.status in states.ACTIVE and latest.status not in states.ACTIVE:  # its links have ended since they were looked at
             statuses = _links(app, latest)
         return chain_status(latest, statuses, app.now())
     finish_check(app, run.run_id, begins_closing=False)

@@ -223,4 +223,4 @@ def test_without_googles_clients_it_says_what_to_install(environment: dict[str, 
     result = subprocess.run([sys.executable, "-c", program], env=known, capture_output=True, text=True, check=False)
     assert result.returncode == 0
     assert "plan-1" in result.stdout
-    assert "install it with its extra `google`" in result.stderr
+    assert "install the package with its extra: pip install '.[google]'" in result.stderr

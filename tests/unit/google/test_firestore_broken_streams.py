@@ -17,7 +17,8 @@ from google.cloud.firestore_v1.types import RunAggregationQueryResponse, RunQuer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.errors import HostDown
-from shared.google.firestore_documents import EPOCH, Documents
+from shared.google.firestore_documents import Documents
+from shared.microseconds import EPOCH
 
 ROOT = "projects/shop/databases/(default)/documents"
 

@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from shared.errors import ConfigError, TransientError
+from shared.microseconds import micros, moment
 from shared.sqlite import schema
-from shared.sqlite.database import Database, micros, moment
+from shared.sqlite.database import Database
 from shared.sqlite.schema import VERSION
 
 
