@@ -41,13 +41,17 @@ class _Rewritten:
 
 
 class BatchLeases:
-    """What `RunStore` says of taking, holding and settling batches; its methods are the store's."""
+    """The part of a `RunStore` that takes, holds and settles batches."""
 
-    def __init__(self, documents: RunDocuments) -> None:
-        self._documents = documents
+    def __init__(self, runs: RunDocuments) -> None:
+        self._runs, self._documents = runs, runs.documents
 
     def take(self, run_id: str, fence: int, batch_id: str, owner: str, now: datetime, lease_until: datetime) -> Batch | NotTaken:
-        """Lease a batch. Whoever dies between the write and the second look at the run leaves a lease that runs out."""
+        """Lease a queued batch, or a working one whose lease ran out; counts an attempt.
+
+        Only while the run is accepted or running under this fence; that is looked at before the batch's own state. Whoever
+        dies between the write and the second look at the run leaves a lease that runs out.
+        """
 
         def decide(batch: Fields, run: Run) -> Fields | NotTaken:
             if not accepts(run, fence):
@@ -68,26 +72,27 @@ class BatchLeases:
         taken = self._rewrite(run_id, batch_id, decide)
         if isinstance(taken, NotTaken):
             return taken
-        run = self._documents.stored(run_id)
+        run = self._runs.stored(run_id)
         if run is None or not accepts(run, fence):
             self._undo(run_id, batch_id, taken)
             return NotTaken.IGNORED
         return batch_of(run_id, batch_id, taken.after)
 
     def hold(self, run_id: str, batch_id: str, owner: str, lease_until: datetime) -> None:
-        """Extend a lease."""
+        """Extend the lease of a batch that `owner` holds."""
         self._rewrite_held(run_id, batch_id, owner, lambda _: {"lease_until": lease_until})
 
     def put_back(
         self,
         batch: Batch,
         owner: str,
+        *,
         cursor: str | None,
         result: BatchResult,
         count_attempt: bool,
-        carried: dict[str, Any] | None,
+        carried: dict[str, Any] | None = None,
     ) -> None:
-        """End a lease without an outcome."""
+        """End the lease without an outcome: the batch is queued again, keeping what was done up to `cursor`."""
 
         def freed(stored: Fields) -> Fields:
             return {
@@ -101,7 +106,7 @@ class BatchLeases:
         self._rewrite_held(batch.run_id, batch.batch_id, owner, freed)
 
     def settle(self, batch: Batch, owner: str, status: BatchStatus, result: BatchResult, now: datetime) -> None:
-        """Write a final result."""
+        """Write the final result (`DONE` or `FAILED`) of a batch that `owner` holds, once."""
         if status not in (BatchStatus.DONE, BatchStatus.FAILED):
             raise ValueError(f"a batch is settled as done or failed, not as {status}")
         final = {
@@ -116,19 +121,18 @@ class BatchLeases:
         self._rewrite_held(batch.run_id, batch.batch_id, owner, lambda _: final)
 
     def requeue(self, run_id: str, fence: int) -> None:
-        """Queue again, under this fence, what older ones left.
+        """After a take-over: what is not settled is queued again with fresh attempts, the leases of older fences are void.
 
         Not all at once: who is cut off leaves some of it undone, under a run whose lease runs out and which is then taken
         over anew. Once it returns, nobody writes any more who has read the run under an older fence.
         """
-        run = self._documents.stored(run_id)
+        run = self._runs.stored(run_id)
         if run is None or run.fence != fence:
             raise StaleWrite(f"run {run_id} is not under fence {fence}")
         self._raise_ranges(run_id, fence)
-        documents = self._documents.documents
-        unsettled = in_states(self._documents.batches(run_id), [BatchStatus.QUEUED, BatchStatus.WORKING]).select(["fence"])
+        unsettled = in_states(self._runs.batches(run_id), [BatchStatus.QUEUED, BatchStatus.WORKING]).select(["fence"])
         for _ in range(TRIES):
-            left = [there for there in documents.query(unsettled, wide=True) if there.get("fence") < fence]
+            left = [there for there in self._documents.query(unsettled, wide=True) if there.get("fence") < fence]
             if not left:
                 return
             for some in chunks(left, MOST_WRITES):
@@ -136,26 +140,25 @@ class BatchLeases:
         raise contended(run_id)
 
     def _raise_ranges(self, run_id: str, fence: int) -> None:
-        documents = self._documents.documents
-        writes = documents.writes()
-        for there in documents.query(self._documents.ranges(run_id).select([])):
+        writes = self._documents.writes()
+        for there in self._documents.query(self._runs.ranges(run_id).select([])):
             writes.update(there.reference, {"fence": fence})
-        documents.commit(writes)
+        self._documents.commit(writes)
 
     def _free(self, batches: Sequence[Snapshot], fence: int) -> None:
         """Queue these again; none of them when one was changed meanwhile, and the next look finds them."""
-        writes, mark = self._documents.documents.writes(), self._documents.new_mark()
+        writes, mark = self._documents.writes(), self._runs.new_mark()
         for there in batches:
             fields = {**free_fields(attempts=0), "fence": fence}
-            self._documents.add_update(writes, there.reference, there.update_time, fields, mark)
+            self._runs.add_update(writes, there.reference, there.update_time, fields, mark)
         with suppress(Changed):
-            self._documents.documents.commit(writes)
+            self._documents.commit(writes)
 
     def _undo(self, run_id: str, batch_id: str, taken: _Rewritten) -> None:
         """Give a batch back as it was, unless a take-over has queued it again meanwhile."""
         lease = {name: taken.before[name] for name in LEASE}
         with suppress(Changed):
-            self._documents.update(self._documents.batch(run_id, batch_id), taken.at, lease, self._documents.new_mark())
+            self._runs.update(self._runs.batch(run_id, batch_id), taken.at, lease, self._runs.new_mark())
 
     def _rewrite_held(self, run_id: str, batch_id: str, owner: str, changes: Callable[[Fields], Fields]) -> None:
         """Write a batch that `owner` works on; `StaleWrite` when it was taken over or its run has another fence."""
@@ -180,13 +183,13 @@ class BatchLeases:
         """
         if not is_document_id(run_id) or not is_document_id(batch_id):
             return NotTaken.IGNORED
-        references = self._documents.batch(run_id, batch_id), self._documents.run(run_id)
+        references = self._runs.batch(run_id, batch_id), self._runs.run(run_id)
         wanted = None if fields is None else (*fields, *_OF_RUN)
-        mark = self._documents.new_mark()
+        mark = self._runs.new_mark()
         before, changes = Fields(), Fields()
         for _ in range(TRIES):
-            there, stored_run = self._documents.documents.get(*references, fields=wanted)
-            stored, run = there.to_dict(), self._documents.run_of(stored_run)
+            there, stored_run = self._documents.get(*references, fields=wanted)
+            stored, run = there.to_dict(), self._runs.run_of(stored_run)
             if stored is not None and stored["written"] == mark:
                 return _Rewritten(before, {**before, **changes}, there.update_time)
             if stored is None or run is None:
@@ -196,7 +199,7 @@ class BatchLeases:
                 return decided
             before, changes = stored, decided
             try:
-                at = self._documents.update(there.reference, there.update_time, changes, mark)
+                at = self._runs.update(there.reference, there.update_time, changes, mark)
             except Changed:
                 continue
             return _Rewritten(before, {**before, **changes}, at)

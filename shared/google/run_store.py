@@ -5,13 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from google.cloud.firestore import Client, Increment, Query
 
-from shared.bulk.ports import NotTaken
-from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, Run, Summary
+from shared.bulk.records import Batch, BatchStatus, IdRange, Kind, Run, Summary
 from shared.bulk.run import accepts
 from shared.errors import StaleWrite
 from shared.google.batch_documents import batch_of, fields_of
@@ -43,13 +41,11 @@ def open_run_store(settings: GoogleSettings) -> FirestoreRunStore:
     return FirestoreRunStore(documents, now=lambda: datetime.now(UTC), new_mark=lambda: uuid.uuid4().hex)
 
 
-class FirestoreRunStore:
+class FirestoreRunStore(BatchLeases):
     """Implements `shared.bulk.ports.RunStore`; `now` and `new_mark` as in `RunDocuments`. Threads may share it."""
 
     def __init__(self, documents: Documents, *, now: Callable[[], datetime], new_mark: Callable[[], str]) -> None:
-        self._documents = documents
-        self._runs = RunDocuments(documents, now=now, new_mark=new_mark)
-        self._leases = BatchLeases(self._runs)
+        super().__init__(RunDocuments(documents, now=now, new_mark=new_mark))
         self._summaries = Summaries(documents)
 
     def next_fence(self, kind: Kind) -> int:
@@ -157,38 +153,6 @@ class FirestoreRunStore:
             query = query.start_after({"__name__": self._runs.batch(run_id, after)})
         found = self._documents.query(query.limit(limit), wide=True)
         return [batch_of(run_id, there.id, there.to_dict() or {}) for there in found]
-
-    def take(self, run_id: str, fence: int, batch_id: str, owner: str, now: datetime, lease_until: datetime) -> Batch | NotTaken:
-        """Lease a queued batch, or a working one whose lease ran out; counts an attempt.
-
-        Only while the run is accepted or running under this fence; that is looked at before the batch's own state.
-        """
-        return self._leases.take(run_id, fence, batch_id, owner, now, lease_until)
-
-    def hold(self, run_id: str, batch_id: str, owner: str, lease_until: datetime) -> None:
-        """Extend the lease of a batch that `owner` holds."""
-        self._leases.hold(run_id, batch_id, owner, lease_until)
-
-    def put_back(
-        self,
-        batch: Batch,
-        owner: str,
-        *,
-        cursor: str | None,
-        result: BatchResult,
-        count_attempt: bool,
-        carried: dict[str, Any] | None = None,
-    ) -> None:
-        """End the lease without an outcome: the batch is queued again, keeping what was done up to `cursor`."""
-        self._leases.put_back(batch, owner, cursor=cursor, result=result, count_attempt=count_attempt, carried=carried)
-
-    def settle(self, batch: Batch, owner: str, status: BatchStatus, result: BatchResult, now: datetime) -> None:
-        """Write the final result (`DONE` or `FAILED`) of a batch that `owner` holds, once."""
-        self._leases.settle(batch, owner, status, result, now)
-
-    def requeue(self, run_id: str, fence: int) -> None:
-        """After a take-over: what is not settled is queued again with fresh attempts, the leases of older fences are void."""
-        self._leases.requeue(run_id, fence)
 
     def summary(self, run_id: str, now: datetime, recent_window_s: float) -> Summary:
         """Sums over the run's batches, its progress and its cursor; empty for an unknown run."""
