@@ -42,11 +42,15 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one message: the status of every attempt in order, and the seconds that the answers took."""
+    """What became of one message: the status of every attempt in order, and the seconds that the answers took.
+
+    `faults` has a word for each attempt without an answer, such as `TimeoutError`.
+    """
 
     name: str
     statuses: tuple[int, ...]
     answers_s: tuple[float, ...]
+    faults: tuple[str, ...] = ()
 
     @property
     def acknowledged(self) -> bool:
@@ -72,6 +76,11 @@ class Report:
         return Counter(status for delivery in self.deliveries for status in delivery.statuses)
 
     @property
+    def faults(self) -> Counter[str]:
+        """How often no answer came, by what came instead."""
+        return Counter(fault for delivery in self.deliveries for fault in delivery.faults)
+
+    @property
     def attempts(self) -> int:
         """How many requests were made."""
         return sum(len(delivery.statuses) for delivery in self.deliveries)
@@ -82,12 +91,14 @@ class Report:
         return [ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))] if ordered else 0.0 for p in percentiles]
 
     def __str__(self) -> str:
-        p50, p95, p99 = (1000 * seconds for seconds in self.latency_s(50, 95, 99))
-        counts = ", ".join(f"{count} x {status or 'no answer'}" for status, count in sorted(self.statuses.items()))
+        p50, p95, p99, longest = (1000 * seconds for seconds in self.latency_s(50, 95, 99, 100))
+        answers = [f"{count} x {status}" for status, count in sorted(self.statuses.items()) if status != NO_ANSWER]
+        counts = ", ".join(answers + [f"{count} x {fault}" for fault, count in sorted(self.faults.items())])
         rate = len(self.deliveries) / self.took_s if self.took_s else 0.0
         return (
             f"{len(self.deliveries)} deliveries in {self.attempts} attempts ({counts}), {len(self.lost)} given up, "
-            f"{self.took_s:.1f} s, {rate:.0f}/s, answers p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms"
+            f"{self.took_s:.1f} s, {rate:.0f}/s, answers p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms, "
+            f"longest {longest:.0f} ms"
         )
 
 
@@ -106,6 +117,11 @@ class _Under:
     parcel: Parcel
     statuses: list[int] = field(default_factory=list)
     answers_s: list[float] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def delivery(self) -> Delivery:
+        """What has become of it so far."""
+        return Delivery(self.parcel.name, tuple(self.statuses), tuple(self.answers_s), tuple(self.faults))
 
 
 @dataclass(slots=True)
@@ -192,7 +208,7 @@ class _Round:
         try:
             while (under := self._next()) is not None:
                 begun = self._courier.clock()
-                status = _post(connection, under.parcel.request(len(under.statuses) + 1))
+                status = _post(connection, under)
                 self._settle(under, status, self._courier.clock() - begun)
         except BaseException as error:
             self.fail(error)
@@ -220,7 +236,7 @@ class _Round:
         attempts, patience = len(under.statuses), self._courier.patience
         with self._changed:
             if status in ACKNOWLEDGED or attempts >= patience.attempts:
-                self.ended.append(Delivery(under.parcel.name, tuple(under.statuses), tuple(under.answers_s)))
+                self.ended.append(under.delivery())
                 self._open -= 1
             else:
                 self._put += 1
@@ -229,8 +245,10 @@ class _Round:
             self._changed.notify_all()
 
 
-def _post(connection: Connection, request: Request) -> int:
+def _post(connection: Connection, under: _Under) -> int:
+    request = under.parcel.request(len(under.statuses) + 1)
     try:
         return connection.send("POST", connection.path, request.headers, request.body).status
-    except NoAnswer:
+    except NoAnswer as fault:
+        under.faults.append(str(fault))
         return NO_ANSWER

@@ -17,7 +17,7 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """The server refused, broke off, or took too long."""
+    """The server refused, broke off, or took too long; the text is the name of the fault."""
 
 
 class Connection:
@@ -41,12 +41,12 @@ class Connection:
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
             if not kept or isinstance(error, TimeoutError):
-                raise NoAnswer from error
+                raise NoAnswer(type(error).__name__) from error
         try:
             return self._exchange(method, path, headers, body)
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
-            raise NoAnswer from error
+            raise NoAnswer(type(error).__name__) from error
 
     def close(self) -> None:
         """Let go of it."""

@@ -102,6 +102,7 @@ def test_everything_else_is_delivered_again_until_it_is_acknowledged(status: int
     assert set(found["hard"][:-1]) == {status or NO_ANSWER}
     assert found["hard"][-1] == 204
     assert report.attempts == len(found["hard"]) + 1
+    assert set(report.faults) == ({"RemoteDisconnected"} if status is None else set())
 
 
 def test_a_message_is_given_up_after_the_last_attempt() -> None:
