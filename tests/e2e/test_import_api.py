@@ -41,7 +41,7 @@ ROUTES = {
 GUARDED = sorted(ROUTES - {("GET", "/"), ("GET", "/health"), ("GET", "/openapi.json")})
 
 
-_CONTROLS = httpx.Client(timeout=60.0, verify=False, trust_env=False)  # plain http: no certificates need be loaded
+_CONTROLS = httpx.Client(timeout=60.0, verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _control(method: str, url: str, **more: Any) -> httpx.Response:

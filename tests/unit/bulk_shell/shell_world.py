@@ -53,7 +53,7 @@ LEASE_S = 60.0
 EVERYTHING = RunOptions()
 IMPORT = "POST /api/profile-bulk-import-jobs"
 
-CONTROL = httpx.Client(verify=False, trust_env=False)
+CONTROL = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 """For the simulators' own controls; plain http on loopback, so that no certificates need be loaded."""
 
 

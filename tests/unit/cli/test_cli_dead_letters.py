@@ -32,7 +32,7 @@ Replay = Callable[..., CompletedProcess[str]]
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
-HTTP = httpx.Client(trust_env=False, timeout=30.0)
+HTTP = httpx.Client(trust_env=False, timeout=30.0, limits=httpx.Limits(max_keepalive_connections=0))
 MISSING = "00000000-0000-4000-8000-00000000dead"
 
 
