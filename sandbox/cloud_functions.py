@@ -14,7 +14,8 @@ from typing import Self
 
 import httpx
 
-from sandbox.launch import HTTP, START_S, Launched, LaunchError, free_port, launch
+from sandbox.launch import HTTP, START_S, Launched, LaunchError, launch
+from shared.local.listening import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 """What is uploaded: the folder with `main.py`."""

@@ -18,7 +18,8 @@ from rich.table import Table
 from sandbox.checker_imports import ImportCheck, check_import
 from sandbox.checker_ledger import Account, check_limits, read_ledger
 from sandbox.demo_realtime import Happening, happen
-from sandbox.launch import HTTP, Launched, LaunchError, Sandbox, free_port, sandbox, serve
+from sandbox.launch import HTTP, Launched, LaunchError, Sandbox, sandbox, serve
+from shared.local.listening import free_port
 
 SIZES = {"customers": 300, "orders": 500, "products": 200, "categories": 50}
 KINDS = ("categories", "products", "customers", "orders")

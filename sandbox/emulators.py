@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.launch import Launched, LaunchError, free_port, launch
+from sandbox.launch import Launched, LaunchError, launch
+from shared.local.listening import free_port
 
 PROJECT = "demo-sync"
 START_S = 60.0

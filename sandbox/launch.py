@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 
 import httpx
+
+from shared.local.listening import free_port
 
 KLAVIYO_KEY = "pk_sandbox_0123456789"
 CLIENT_ID, CLIENT_SECRET = "sandbox-client", "sandbox-secret"
@@ -150,14 +151,6 @@ def launch(name: str, command: Sequence[str], environment: Mapping[str, str], fo
     launched = Launched(name, process)
     Thread(target=_collect, args=(launched,), daemon=True).start()
     return launched
-
-
-def free_port() -> int:
-    """A port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _collect(launched: Launched) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from sandbox.bench import machine
 from sandbox.bench.meter import SAMPLE_S, Meter
 from sandbox.checker import check_customers
-from sandbox.launch import HTTP, Sandbox, free_port, sandbox, serve
+from sandbox.launch import HTTP, Sandbox, sandbox, serve
+from shared.local.listening import free_port
 
 READ_P50_MS, READ_P95_MS = 60, 180
 WRITE_P50_MS, WRITE_P95_MS = 120, 400

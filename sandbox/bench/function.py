@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 
 import functions
-from sandbox.launch import START_S, LaunchError, Sandbox, free_port, is_healthy
+from sandbox.launch import START_S, LaunchError, Sandbox, is_healthy
 from shared.local.children import ChildSpec, child_environment
+from shared.local.listening import free_port
 
 _LOOK_EVERY_S = 0.005
 

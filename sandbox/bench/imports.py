@@ -19,7 +19,8 @@ from sandbox.bench.imports_report import problems, report
 from sandbox.bench.meter import Meter, Usage
 from sandbox.checker_imports import ImportCheck, check_import
 from sandbox.checker_ledger import Account, LedgerCheck, check_limits, read_ledger
-from sandbox.launch import HTTP, Launched, Sandbox, free_port, sandbox, serve
+from sandbox.launch import HTTP, Launched, Sandbox, sandbox, serve
+from shared.local.listening import free_port
 
 ORDER = ("categories", "products", "customers", "orders")
 """What an import of all goes through."""

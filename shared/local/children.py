@@ -23,6 +23,7 @@ from typing import IO
 import httpx
 
 from shared.errors import SyncError
+from shared.local.listening import free_port, local_host
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
@@ -69,36 +70,6 @@ class ChildSpec:
 
 class ChildGaveUp(SyncError):
     """A child died at once several times in a row; the message has its last lines."""
-
-
-class CannotListen(SyncError):
-    """The address that a child shall listen on is taken or not ours."""
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise `CannotListen` when nothing could listen on that address, instead of letting a child find out."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CannotListen(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
-
-
-def local_host(host: str) -> str:
-    """The host that a client on this machine uses for a server bound to `host`."""
-    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
-        return "127.0.0.1" if host != "::" else "[::1]"
-    return f"[{host}]" if ":" in host else host
 
 
 def child_environment(spec: ChildSpec) -> dict[str, str]:

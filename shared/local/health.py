@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from shared.errors import ConfigError
-from shared.local.children import local_host
+from shared.local.listening import local_host
 from shared.settings import ServeSettings, environment, load, serves_bulk, serves_realtime
 
 TIMEOUT_S = 4.0

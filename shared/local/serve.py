@@ -19,7 +19,8 @@ from shared.access import refuse_unguarded_bind
 from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import Topic
 from shared.errors import ConfigError, Problem, SyncError
-from shared.local.children import CannotListen, Child, ChildSpec, check_port
+from shared.local.children import Child, ChildSpec
+from shared.local.listening import CannotListen, check_port
 from shared.local.pump import Pump, Route, loopback_client
 from shared.local.single import AlreadyServing, only_one
 from shared.local.supervisor import Say, StopRequests, stop_signals, supervise

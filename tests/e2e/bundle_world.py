@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.launch import Sandbox, free_port
+from sandbox.launch import Sandbox
+from shared.local.listening import free_port
 from tests.e2e.realtime_world import Function, Functions, World
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.launch import Sandbox, free_port, sandbox
+from sandbox.launch import Sandbox, sandbox
+from shared.local.listening import free_port
 from tests.e2e.bulk_world import KLAVIYO_SETTINGS, SIZES, Imports
 from tests.e2e.realtime_requests import GRANTED
 from tests.e2e.realtime_world import Functions, World, functions_on

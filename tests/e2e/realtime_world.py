@@ -20,12 +20,13 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from sandbox.launch import CLIENT_ID, CLIENT_SECRET, KLAVIYO_KEY, PROJECT, Sandbox, free_port
+from sandbox.launch import CLIENT_ID, CLIENT_SECRET, KLAVIYO_KEY, PROJECT, Sandbox
 from sandbox.notifications.envelopes import Post, Request, pubsub_push
 from sandbox.notifications.platform import Stamp
 from shared.budget import budget_of
 from shared.dead_letters import DeadLetter
 from shared.local.children import ChildSpec, child_environment
+from shared.local.listening import free_port
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.launch import free_port, is_healthy
+from sandbox.launch import is_healthy
 from shared.local.children import ChildSpec, child_environment
+from shared.local.listening import free_port
 from tests.e2e.bulk_world import KINDS, READS, SIZES, Imports
 from tests.e2e.conftest import CUSTOMERS
 from tests.e2e.fault_fixtures import assert_complete, hits, inject

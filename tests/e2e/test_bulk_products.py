@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.launch import free_port
+from shared.local.listening import free_port
 from tests.e2e.bulk_world import Imports, is_published, skus_of
 from tests.e2e.fault_fixtures import klaviyo_settings
 from tests.e2e.realtime_resources import category, money, product, variant

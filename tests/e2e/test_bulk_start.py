@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.launch import free_port
 from shared.access import SIGNATURE_REMOVED
+from shared.local.listening import free_port
 
 ROOT = Path(__file__).parents[2]
 PUSH = {"PUSH_SERVICE_ACCOUNT": "push@my-cloud-project.iam.example.com", "PUSH_AUDIENCE": "https://import.example.com"}

@@ -19,9 +19,10 @@ import httpx
 import psutil
 import pytest
 
-from sandbox.launch import Sandbox, free_port, sandbox
+from sandbox.launch import Sandbox, sandbox
 from shared.access import API_KEY_HEADER, LOCAL_TASK_KEY_HEADER
 from shared.budget import budget_of
+from shared.local.listening import free_port
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from tests.e2e.canaries import MALFORMED_EMAIL, PERSONAL, SECRETS, Scan, customer, scan_for

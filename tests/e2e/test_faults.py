@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from depth import depth
 
-from sandbox.launch import free_port, sandbox
+from sandbox.launch import sandbox
 from shared.budget import budget_of
 from shared.commercetools.client import open_commercetools
 from shared.commercetools.token import Token
@@ -20,6 +20,7 @@ from shared.errors import HostDown
 from shared.klaviyo.client import open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.requests import list_import_jobs
+from shared.local.listening import free_port
 from shared.outcomes import PathKind
 from tests.e2e.conftest import CUSTOMERS, Product, control
 from tests.e2e.fault_fixtures import (

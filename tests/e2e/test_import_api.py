@@ -16,7 +16,8 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from sandbox.launch import Sandbox, free_port
+from sandbox.launch import Sandbox
+from shared.local.listening import free_port
 from tests.e2e.conftest import CUSTOMERS, FINISHED, Product
 
 pytestmark = pytest.mark.xdist_group("import_api")  # one server for all of them

@@ -17,8 +17,9 @@ from depth import depth
 
 from sandbox.checker_imports import check_import
 from sandbox.checker_ledger import check_limits, read_ledger, written
-from sandbox.launch import Launched, free_port, sandbox
+from sandbox.launch import Launched, sandbox
 from shared.bulk.records import Batch, BatchStatus
+from shared.local.listening import free_port
 from shared.sqlite.database import Database
 from shared.sqlite.run_store import SqliteRunStore
 from tests.e2e.bulk_world import KINDS

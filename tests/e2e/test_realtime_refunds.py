@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.launch import free_port
 from sandbox.notifications import messages
 from sandbox.notifications.platform import without_payload
+from shared.local.listening import free_port
 from tests.e2e.realtime_requests import (
     adjusted,
     check_events,

@@ -19,8 +19,8 @@ import httpx
 import psutil
 import pytest
 
-from sandbox.launch import free_port
 from shared.budget import budget_of
+from shared.local.listening import free_port
 from shared.realtime.envelope import MOST_BODY_BYTES
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters

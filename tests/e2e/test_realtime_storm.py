@@ -17,13 +17,14 @@ from depth import depth
 from sandbox.checker_catalog import check_catalog
 from sandbox.checker_events import PLACED, REFUNDED, check_events
 from sandbox.checker_profiles import check_profiles
-from sandbox.launch import Launched, Sandbox, free_port, is_healthy, launch, sandbox
+from sandbox.launch import Launched, Sandbox, is_healthy, launch, sandbox
 from sandbox.notifications.delivery import Patience
 from sandbox.notifications.project import ProjectControl
 from sandbox.notifications.shop import Shop
 from sandbox.storm import Storm, Weather, break_loose
 from shared.budget import budget_of
 from shared.dead_letters import DeadLetter
+from shared.local.listening import free_port
 from shared.sqlite.database import Database
 from shared.sqlite.dead_letters import SqliteDeadLetters
 from tests.e2e.storm_mapping import differences

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.launch import KLAVIYO_KEY, Sandbox, free_port, sandbox
+from sandbox.launch import KLAVIYO_KEY, Sandbox, sandbox
+from shared.local.listening import free_port
 from tests.e2e.conftest import CUSTOMERS, HTTP, Product
 
 ONE_BATCH = 10_000

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.launch import Sandbox, free_port
+from sandbox.launch import Sandbox
+from shared.local.listening import free_port
 from tests.e2e.conftest import CUSTOMERS, FINISHED, HTTP, Product, control
 
 STOP_WITHIN_S = 10.0

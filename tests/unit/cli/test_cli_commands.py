@@ -15,7 +15,7 @@ from fake_import_api import KINDS, RUN_ID, FakeImportApi, chain, status
 from typer.core import TyperGroup
 
 from shared.cli.app import app
-from shared.local.children import free_port
+from shared.local.listening import free_port
 
 COMMANDS = typer.main.get_command(app)
 ROOT = Path(__file__).parents[3]

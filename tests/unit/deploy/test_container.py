@@ -23,10 +23,11 @@ import typer
 from container_files import COMPOSE, ROOT, Stage, compose, context, dockerfile, is_ignored
 from typer.core import TyperGroup
 
-from sandbox.launch import HTTP, Launched, Sandbox, free_port, launch, sandbox
+from sandbox.launch import HTTP, Launched, Sandbox, launch, sandbox
 from shared.bulk.ports import Topic
 from shared.cli.app import app
 from shared.local.health import TIMEOUT_S
+from shared.local.listening import free_port
 from shared.local.supervisor import CHILD_END_S, DRAIN_S
 from shared.settings.environment import BY_NAME, VARIABLES
 from shared.sqlite.database import Database

@@ -16,7 +16,8 @@ from types import ModuleType
 
 import pytest
 
-from sandbox.launch import HTTP, START_S, free_port, is_healthy, launch
+from sandbox.launch import HTTP, START_S, is_healthy, launch
+from shared.local.listening import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "deploy" / "source_archive.py"

@@ -24,7 +24,6 @@ from google_emulators import IN_ONE_PROCESS
 from pubsub_world import PREFIX, PubSubWorld, pubsub_world
 
 from sandbox.emulators import Emulators
-from sandbox.launch import free_port
 from shared.bulk.ports import Topic
 from shared.errors import HostDown, TransientError
 from shared.google.errors import NotPermitted, NotThere
@@ -32,6 +31,7 @@ from shared.google.faults import translated
 from shared.google.names import Stream
 from shared.google.pubsub import in_requests
 from shared.google.queue import PubSubQueue, open_queue
+from shared.local.listening import free_port
 from shared.settings import GoogleSettings
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from local_fixtures import eventually, is_alive, tiny_function
 
 from shared.local import children
-from shared.local.children import CannotListen, Child, ChildGaveUp, ChildSpec, check_port, child_environment, free_port
+from shared.local.children import Child, ChildGaveUp, ChildSpec, child_environment
 
 ECHO = """
 import os
@@ -193,14 +192,3 @@ def test_a_child_that_does_not_end_is_made_to(run: Run) -> None:
 def _all(child: Child) -> list[psutil.Process]:
     master = psutil.Process(child.pid)
     return [master, *master.children()]
-
-
-def test_a_taken_port_is_named_before_anything_starts() -> None:
-    """Two servers on one port: the second learns it at once."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
-            check_port("127.0.0.1", port)
-    check_port("127.0.0.1", free_port())

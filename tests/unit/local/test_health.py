@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from shared.local.children import free_port
 from shared.local.health import health_urls, unhealthy
+from shared.local.listening import free_port
 from shared.settings import load
 
 Server = Callable[[int], str]

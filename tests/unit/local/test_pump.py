@@ -12,7 +12,7 @@ from local_fixtures import Server, eventually, recording_server
 
 from shared.bulk.ports import Topic
 from shared.errors import TransientError
-from shared.local.children import free_port
+from shared.local.listening import free_port
 from shared.local.pump import Pump, Route, delay_s, loopback_client
 from shared.push import pushed_message
 from shared.settings import Secret

@@ -22,7 +22,7 @@ from local_fixtures import TINY_FUNCTION, eventually, is_alive, tiny_function
 from shared.bulk.messages import WorkMessage, encoded
 from shared.bulk.ports import Topic
 from shared.bulk.records import Batch, BatchStatus, IdRange, Kind, Run, RunStatus
-from shared.local.children import free_port
+from shared.local.listening import free_port
 from shared.local.serve import DELIVERIES_PER_WORKER, WORKER_NICENESS
 from shared.sqlite.database import Database
 from shared.sqlite.queue import SqliteQueue
