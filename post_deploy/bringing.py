@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ import msgspec
 
 from post_deploy.advice import AGAIN, after_error, after_status
 from post_deploy.destinations import Destination, delivers_to, held_destination
-from post_deploy.held import HEALTHY, Held
+from post_deploy.held import HEALTHY, TEMPORARY, Held
 from post_deploy.plan import Create, Remove, Step, Update, described, listed, step_towards
 from post_deploy.wanted import Wanted, nothing_wanted
 from shared.budget import Budget, budget_of
@@ -37,7 +37,10 @@ _HELD = msgspec.json.Decoder(Held)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How one subscription ended: `text` says what was done, or what is wrong and the `next_step`."""
+    """How one subscription ended: `text` says what was done, or what is wrong and the `next_step`.
+
+    One that is `as_wanted` and has a `next_step` is no failure, but somebody should look at it.
+    """
 
     key: str
     text: str
@@ -85,6 +88,12 @@ def brought(project: Project, wanted: Mapping[str, Wanted | None]) -> Iterator[R
 def removed(project: Project, connect_env: str, destination: Destination | None) -> Iterator[Report]:
     """Remove all of ours; with a `destination` only what delivers there, since another deployment has taken over the others."""
     yield from _each(project, nothing_wanted(connect_env), partial(_bring, only_to=destination))
+
+
+def untouched(wanted: Mapping[str, Wanted | None], because: str) -> Iterator[Report]:
+    """Try none, and say so of each."""
+    for key in wanted:
+        yield Report(key, f"not tried, because {because}", False)
 
 
 def compared(project: Project, wanted: Mapping[str, Wanted | None]) -> Iterator[Report]:
@@ -153,11 +162,15 @@ def _bring(course: _Course, *, only_to: Destination | None = None) -> Report:
 
 
 def _ended(course: _Course, held: Held | None) -> Report:
-    """Where a write was tried and none was acknowledged, somebody else was faster, or the answer was lost."""
+    """Where a write was tried and none was acknowledged, somebody else was faster, or the answer was lost.
+
+    What passes by itself is no failure where nothing was written: a deployment did not bring it about, nor would another mend it.
+    """
     done = ", then ".join(course.done) or ("as wanted now" if course.tried else "")
     if course.wanted is None or held is None:
         return Report(course.key, done or "not there", True)
-    return _by_health(course, held, done or "unchanged")
+    ended = _by_health(course, held, done or "unchanged")
+    return replace(ended, as_wanted=True) if held.status == TEMPORARY and not done else ended
 
 
 def _by_health(course: _Course, held: Held, text: str) -> Report:

@@ -12,6 +12,7 @@ import msgspec
 
 HEALTHY = "Healthy"
 DELIVERY_STOPPED = "ConfigurationErrorDeliveryStopped"
+TEMPORARY = "TemporaryError"
 
 
 class MessageTypes(msgspec.Struct, frozen=True, rename="camel"):

@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ LOCK = ROOT / "requirements-connect.txt"
 PIN = "python.json"
 APPLICATION = "realtime_event"
 """The application's name in connect.yaml, which must be that of its folder (commercetools.md 7)."""
+
+WHEELS = f"{APPLICATION}/wheels"
+AT_ITS_ROOT = frozenset({"connect.yaml", "LICENSE", "README.md", APPLICATION})
+"""All that a bundle has at its root."""
 
 ENTRIES = ("functions.realtime_event.main", "post_deploy.__main__", "post_deploy.pre_undeploy")
 """What is run there; the bundle has whatever they import."""
@@ -61,19 +66,12 @@ def write(out: Path, python: str, wheels: Path | None = None) -> Written:
     For another version than the pinned one the bundle has no archive to fetch: whoever builds it gives it an interpreter.
     Raises `Unusable`, also where `out` is a folder of something else, and `OSError`.
     """
-    if out.exists() and not (out / "connect.yaml").is_file():
+    if os.path.lexists(out) and not _is_bundle(out):
         raise Unusable(f"{out} is there and is no bundle; name another folder")
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        unfinished.mkdir(parents=True)
-        for name in ("connect.yaml", "LICENSE"):
-            shutil.copyfile(ROOT / name, unfinished / name)
-        shutil.copyfile(TEMPLATE / "README.md", unfinished / "README.md")
-        application = unfinished / APPLICATION
-        _copy_sources(application)
-        _write_package(application)
-        _write_json(application / PIN, _pin() if python == pinned_python() else {"wheels": python, "archive": None})
-        download_wheels(LOCK, python, application / "wheels", wheels)
+        write_sources(unfinished, python)
+        download_wheels(LOCK, python, unfinished / WHEELS, wheels)
         _settle(unfinished)
         written = _written(unfinished)
         shutil.rmtree(out, ignore_errors=True)
@@ -83,7 +81,20 @@ def write(out: Path, python: str, wheels: Path | None = None) -> Written:
     return written
 
 
-def bundled_modules() -> set[str]:
+def write_sources(folder: Path, python: str) -> None:
+    """Write all of a bundle but its wheels, as the new `folder`. Raises `OSError`."""
+    folder.mkdir(parents=True)
+    for name in ("connect.yaml", "LICENSE"):
+        shutil.copyfile(ROOT / name, folder / name)
+    shutil.copyfile(TEMPLATE / "README.md", folder / "README.md")
+    application = folder / APPLICATION
+    _copy_sources(application)
+    _write_package(application)
+    _write_json(application / PIN, _pin() if python == pinned_python() else {"wheels": python, "archive": None})
+
+
+@cache
+def bundled_modules() -> frozenset[str]:
     """The names of our modules that run there, and of the packages that they are in."""
     graph = grimp.build_graph("functions", "post_deploy", "shared", cache_dir=None)
     found: set[str] = set()
@@ -93,7 +104,7 @@ def bundled_modules() -> set[str]:
         if name not in found and name not in LOADED_ELSEWHERE:
             found.add(name)
             to_follow += [*graph.find_modules_directly_imported_by(name), *filter(None, [name.rpartition(".")[0]])]
-    return found
+    return frozenset(found)
 
 
 def source_files() -> Iterator[Path]:
@@ -102,6 +113,12 @@ def source_files() -> Iterator[Path]:
     for name in sorted(bundled_modules()):
         path = ROOT / name.replace(".", "/")
         yield path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether a builder has written it, so that it may be replaced: a clone's root has connect.yaml, too, and much more."""
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    return is_folder and {path.name for path in folder.iterdir()} == AT_ITS_ROOT and (folder / APPLICATION / PIN).is_file()
 
 
 def _copy_sources(application: Path) -> None:

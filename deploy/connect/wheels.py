@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from deploy.source_archive import Unusable
 
@@ -44,10 +45,30 @@ def download_wheels(lock: Path, python: str, folder: Path, given: Path | None) -
         [*command, "--dest", str(folder), "--requirement", str(wanted)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        where = f"the folder {given} has not all of them" if given else "no package index was reached, or it lacks one"
         reasons = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise Unusable("\n  ".join([f"the wheels could not be had ({where}):", *reasons]))
-    wanted.write_text(HEADING + "".join(map(_lock_line, sorted(folder.glob("*.whl")))), "utf-8")
+        raise Unusable("\n  ".join([f"the wheels could not be had ({_why(done.stderr, lock, given)}):", *reasons]))
+    wanted.write_text(lock_of(folder), "utf-8")
+
+
+def lock_of(folder: Path) -> str:
+    """The text of the lock of exactly the wheels in `folder`. Raises ValueError for a name that no wheel has."""
+    return HEADING + "".join(map(_lock_line, sorted(folder.glob("*.whl"))))
+
+
+def hashes_in(lock: Path, python: str) -> dict[tuple[str, str], frozenset[str]]:
+    """The SHA-256 that `lock` has for each name and version, each as packaging writes them, for CPython `python`."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for line in locked(lock.read_text("utf-8"), python):
+        named, *hashes = line.split(" ")
+        name, _, version = named.partition("==")
+        found[canonicalize_name(name), str(Version(version))] = frozenset(one.removeprefix("--hash=sha256:") for one in hashes)
+    return found
+
+
+def named_by(wheel: Path) -> tuple[str, str]:
+    """The name and version that a wheel's file name says. Raises ValueError."""
+    name, version, _, _ = parse_wheel_filename(wheel.name)
+    return name, str(version)
 
 
 def locked(text: str, python: str) -> list[str]:
@@ -75,5 +96,23 @@ def locked(text: str, python: str) -> list[str]:
 
 
 def _lock_line(wheel: Path) -> str:
-    name, version, _, _ = parse_wheel_filename(wheel.name)
-    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    name, version = named_by(wheel)
+    return f"{name}=={version} --hash=sha256:{sha256_of(wheel)}\n"
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as pip writes it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _why(complaint: str, lock: Path, given: Path | None) -> str:
+    """What is wrong, from what pip says."""
+    if "DO NOT MATCH THE HASHES" in complaint:
+        return f"one has another content than {lock.name} says, and is not used"
+    if given:
+        return f"the folder {given} has not all of them"
+    if "after connection broken by" in complaint:
+        return "no package index was reached"
+    if "No matching distribution" in complaint:
+        return "one is nowhere where pip looks for it: the package index lacks it, or pip is set up to ask none"
+    return "pip has failed"

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.connect.bundle import LOCK
+from deploy.connect.contents import faults
 from deploy.connect_api.errors import GitFailed
 from deploy.connect_api.output import Output
 from shared.errors import ConfigError, Problem
@@ -20,8 +22,8 @@ from shared.version import VERSION
 LARGEST_FILE_BYTES = 100 * 1024 * 1024
 """GitHub refuses larger ones."""
 
-LEFTOVERS = ("node_modules", "__pycache__")
-"""What running a bundle leaves in it, besides names that begin with a dot; the builder writes none of them."""
+MOST_FAULTS = 5
+"""So many are named of a folder that is no bundle of this checkout."""
 
 _WHO = "commercetools-klaviyo-sync"
 
@@ -51,13 +53,13 @@ def bundle_tag(repository: Repository) -> str:
     return f"connect-v{VERSION}-{repository.git('rev-parse', '--short=12', 'HEAD')}"
 
 
-def push(repository: Repository, bundle: Path, tag: str, remote: str, output: Output) -> str:
+def push(repository: Repository, bundle: Path, tag: str, remote: str, output: Output, lock: Path = LOCK) -> str:
     """Commit the bundle and push it as `tag`; the commit. A tag that has the same content already is left alone.
 
-    Raises ConfigError when there is no bundle, or more in its folder than that (it would be published), or the tag's name is
-    malformed; GitFailed for the rest.
+    Raises ConfigError when the folder is not, byte by byte, what the builder makes of this checkout with the wheels of `lock`
+    (all that is in it would be published), or the tag's name is malformed; GitFailed for the rest.
     """
-    _check(repository, bundle, tag)
+    _check(repository, bundle, tag, lock)
     commit = committed(repository, bundle)
     access = _access(repository, remote, output)
     there = repository.git("ls-remote", remote, f"refs/tags/{tag}", more=access).partition("\t")[0]
@@ -93,17 +95,16 @@ def _person(date: str) -> dict[str, str]:
     return {"NAME": _WHO, "EMAIL": f"{_WHO}@users.noreply.github.com", "DATE": date}
 
 
-def _check(repository: Repository, bundle: Path, tag: str) -> None:
+def _check(repository: Repository, bundle: Path, tag: str, lock: Path) -> None:
     if not (bundle / "connect.yaml").is_file():
         raise ConfigError([Problem("--bundle", f"{bundle} has no connect.yaml; make it with: make connect-bundle")])
     if (bundle / ".git").exists():
         raise ConfigError([Problem("--bundle", f"{bundle} is a git repository of its own")])
     for path in bundle.rglob("*"):
-        name = path.relative_to(bundle)
-        if path.name.startswith(".") or path.name in LEFTOVERS:
-            raise ConfigError([Problem("--bundle", f"{name} is no part of a bundle; make it again: make connect-bundle")])
         if path.is_file() and path.stat().st_size > LARGEST_FILE_BYTES:
-            raise ConfigError([Problem("--bundle", f"{name} is larger than GitHub takes (100 MB)")])
+            raise ConfigError([Problem("--bundle", f"{path.relative_to(bundle)} is larger than GitHub takes (100 MB)")])
+    if found := faults(bundle, lock):
+        raise ConfigError([Problem("--bundle", f"{one}; make it again: make connect-bundle") for one in found[:MOST_FAULTS]])
     try:
         repository.git("check-ref-format", f"refs/tags/{tag}")
     except GitFailed:

@@ -34,7 +34,7 @@ EXAMPLES = """examples:
   python -m deploy.connect_api stage-connector --repository git@github.com:owner/repository.git --tag shop-connect-1
   python -m deploy.connect_api request-preview
   python -m deploy.connect_api wait-preview --tag shop-connect-1
-  python -m deploy.connect_api deploy --staged
+  python -m deploy.connect_api deploy --staged --tag shop-connect-1
   python -m deploy.connect_api wait-deployed --tag shop-connect-1
   python -m deploy.connect_api status
   python -m deploy.connect_api undeploy
@@ -136,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     which = deployed.add_mutually_exclusive_group(required=True)
     which.add_argument("--staged", action="store_true", help="of the ConnectorStaged, as a preview")
     which.add_argument("--type", choices=("sandbox", "production"), help="of the published connector")
+    deployed.add_argument("--tag", default="", help="the tag that its connector must name, else nothing is done")
     deployed.add_argument("--replace", action="store_true", help="undeploy it first; what happens meanwhile is not delivered")
     deployed.add_argument("--print", action="store_true", dest="only_print", help="show the deployment's JSON, send nothing")
     _waiting(deployed, minutes=20)
@@ -224,7 +225,7 @@ def _wait_preview(world: World, options: argparse.Namespace) -> None:
 def _deploy(world: World, options: argparse.Namespace) -> None:
     connection = world.connection()
     kind = deployments.PREVIEW if options.staged else options.type
-    connector = deployments.connector_of(connection, is_staged=options.staged)
+    connector = deployments.connector_of(connection, is_staged=options.staged, tag=options.tag)
     wanted = deployments.draft(connection, connector, world.environ, kind=kind)
     if options.only_print:
         shown = {**wanted, "configurations": values.hidden(wanted["configurations"])}
@@ -237,7 +238,7 @@ def _deploy(world: World, options: argparse.Namespace) -> None:
 
 
 def _wait_deployed(world: World, options: argparse.Namespace) -> None:
-    deployments.wait_until_deployed(world.connection(), _patience(options), world.clock, options.tag)
+    deployments.wait_until_deployed(world.connection(), _patience(options), world.clock, world.environ, options.tag)
 
 
 def _undeploy(world: World, _options: argparse.Namespace) -> None:

@@ -17,13 +17,16 @@ _AFTER_A_REJECTION = (
     "mend what the report names and push a new bundle; a tag of the sources lacks the application's folder, "
     "only a bundle's has it"
 )
+MOST_FOUND = 500
+"""Connectors on one page, the most that the API gives; without a number it gives 20."""
+
 _TRIES = 3
 """How often an update is tried whose version somebody else was faster to change."""
 
 
 def search(connection: Connection, text: str) -> list[dict[str, Any]]:
-    """The published connectors that the project may deploy, whose name or description has `text`."""
-    answer = connection.get("/connectors/search", {"text": text} if text else None)
+    """The published connectors that the project may deploy, whose name or description has `text`; the first 500 of them."""
+    answer = connection.get("/connectors/search", {"limit": str(MOST_FOUND), **({"text": text} if text else {})})
     return list(answer.get("results") or [])
 
 
@@ -38,7 +41,10 @@ def staged(connection: Connection) -> dict[str, Any]:
 
 
 def stage(connection: Connection, url: str, tag: str) -> dict[str, Any]:
-    """Bring the ConnectorStaged to that tag: created when there is none; else updated where it differs."""
+    """Bring the ConnectorStaged to that tag: created when there is none; else updated where it differs.
+
+    Raises StepFailed while another tag is being validated: its end would be taken for this tag's.
+    """
     try:
         return _brought(connection, url, tag)
     except Absent:
@@ -121,6 +127,9 @@ def _brought(connection: Connection, url: str, tag: str) -> dict[str, Any]:
         actions = _actions(connection, connector, url, tag)
         if not actions:
             return connector
+        if connector.get("isPreviewable") == "pending" and any(action["action"] == "setRepository" for action in actions):
+            message = f"the validation of {tag_of(connector)} is in progress, and its result would be taken for that of {tag}"
+            raise StepFailed(message, "run the step wait-preview first, however it ends, then this one again")
         try:
             return _updated(connection, connector, actions)
         except Refused as refusal:
@@ -146,7 +155,7 @@ def _actions(connection: Connection, connector: Mapping[str, Any], url: str, tag
 def _updated(connection: Connection, connector: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     key = connection.config.connector_key
     if not isinstance(connector.get("version"), int):
-        raise StepFailed(f"the connector {key} has no version")
+        raise StepFailed(f"the connector {key} has no version", "check CONNECT_API_URL, then run this step again")
     return connection.post(f"/connectors/drafts/key={key}", {"version": connector["version"], "actions": list(actions)})
 
 

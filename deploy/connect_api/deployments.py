@@ -13,7 +13,7 @@ from deploy.connect_api.connectors import published, staged, tag_of
 from deploy.connect_api.errors import Absent, Refused, Rejected, StepFailed
 from deploy.connect_api.reports import reasons
 from deploy.connect_api.transport import Connection
-from deploy.connect_api.values import configurations
+from deploy.connect_api.values import configurations, kept_values
 from deploy.connect_api.waiting import Clock, Patience, wait_for
 
 MAY_BE_REDEPLOYED = ("Draft", "Deployed", "Failed", "UndeployFailed")
@@ -21,14 +21,25 @@ IN_PROGRESS = ("Queued", "Deploying")
 PREVIEW = "preview"
 """The type of every deployment of a staged connector; published ones are deployed as `sandbox` or `production`."""
 
+_ANOTHER = (
+    "set another CONNECT_ENV (and CONNECT_DEPLOYMENT_KEY, if you have set it): with the same CONNECT_ENV two deployments take "
+    "each other's subscriptions"
+)
 _GONE: dict[str, Any] = {"status": "gone"}
-_LOOKS_AT_ANOTHER_TAG = 3
-"""So many looks in a row must see a deployment that is up with another tag, before that counts as its last word."""
+_LOOKS_AT_ANOTHER = 3
+"""So many looks in a row must see a deployment that is up with another tag or values, before that counts as its last word."""
 
 
-def connector_of(connection: Connection, *, is_staged: bool) -> dict[str, Any]:
-    """The connector that is to be deployed, as it is now. Raises Absent."""
-    return staged(connection) if is_staged else published(connection)
+def connector_of(connection: Connection, *, is_staged: bool, tag: str = "") -> dict[str, Any]:
+    """The connector that is to be deployed, as it is now. Raises Absent, and StepFailed when it names another than that tag."""
+    connector = staged(connection) if is_staged else published(connection)
+    if tag and (at := tag_of(connector)) != tag:
+        kind = "staged" if is_staged else "published"
+        wait = "wait until the step status shows the published connector with that tag: publishing takes its time"
+        again = "run the steps stage-connector, request-preview and wait-preview, then this one"
+        message = f"nothing is deployed: the {kind} connector {connection.config.connector_key} names the tag {at}, not {tag}"
+        raise StepFailed(message, again if is_staged else wait)
+    return connector
 
 
 def draft(connection: Connection, connector: Mapping[str, Any], environ: Mapping[str, str], *, kind: str) -> dict[str, Any]:
@@ -87,19 +98,26 @@ def undeploy(connection: Connection) -> bool:
     return True
 
 
-def wait_until_deployed(connection: Connection, patience: Patience, clock: Clock, tag: str = "") -> dict[str, Any]:
-    """The deployment once it is up, with that tag if one is named. Raises Rejected with the reasons."""
-    with_another_tag = 0
+def wait_until_deployed(
+    connection: Connection, patience: Patience, clock: Clock, environ: Mapping[str, str], tag: str = ""
+) -> dict[str, Any]:
+    """The deployment once it is up, with that tag if one is named.
+
+    Raises Rejected with the reasons, and when it has values of standard configuration that `environ` does not set: whether a
+    redeployment drops what is left out of it is not documented.
+    """
+    looks_at_another = 0
 
     def ended(seen: Mapping[str, Any]) -> bool:
-        nonlocal with_another_tag
-        status, at = seen.get("status"), tag_of(seen.get("connector") or {})
-        if status == "Deployed" and tag and at != tag:
-            with_another_tag += 1
-            if with_another_tag >= _LOOKS_AT_ANOTHER_TAG:
-                raise Rejected(f"it is up with the tag {at}, not {tag}", "run the step deploy with --replace, then this one")
-            return False
-        with_another_tag = 0
+        nonlocal looks_at_another
+        status = seen.get("status")
+        if status == "Deployed":
+            another = _another(seen, environ, tag)
+            looks_at_another = looks_at_another + 1 if another else 0
+            if another and looks_at_another >= _LOOKS_AT_ANOTHER:
+                raise another
+            return another is None
+        looks_at_another = 0
         if status == "Undeploying":
             raise Rejected("it is being taken down", "run the step wait-undeployed, then deploy again")
         if status in ("Failed", "UndeployFailed"):
@@ -107,7 +125,7 @@ def wait_until_deployed(connection: Connection, patience: Patience, clock: Clock
             raise Rejected(
                 f"it has ended as {status}", "mend what the report names, then deploy again", reasons(build.get("report"))
             )
-        return status == "Deployed"
+        return False
 
     return wait_for(
         lambda: deployment(connection),
@@ -146,6 +164,19 @@ def wait_until_gone(connection: Connection, patience: Patience, clock: Clock) ->
     )
 
 
+def _another(seen: Mapping[str, Any], environ: Mapping[str, str], tag: str) -> Rejected | None:
+    """What is wrong with a deployment that is up, but not as it was asked for."""
+    at = tag_of(seen.get("connector") or {})
+    if tag and at != tag:
+        return Rejected(f"it is up with the tag {at}, not {tag}", "run the step deploy with --replace, then this one")
+    if kept := kept_values(seen, environ):
+        return Rejected(
+            f"it is up, but has values that are not set here: {', '.join(kept)}",
+            "run this step with the settings of the step deploy; if it had these, run deploy with --replace, then this one",
+        )
+    return None
+
+
 def _created(connection: Connection, wanted: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return connection.post(f"/{connection.config.project}/deployments", wanted)
@@ -167,7 +198,7 @@ def _redeployed(connection: Connection, existing: Mapping[str, Any], wanted: Map
     ):
         if found and found != asked:  # a redeployment would keep it, and be content
             message = f"the deployment {key} is of the {what} {found}, not {asked}, which a redeployment does not change"
-            raise StepFailed(message, "run the step deploy with --replace, or set another CONNECT_DEPLOYMENT_KEY")
+            raise StepFailed(message, f"run the step deploy with --replace, or {_ANOTHER}")
     status = existing.get("status")
     if status not in MAY_BE_REDEPLOYED:
         step = "wait-deployed" if status in IN_PROGRESS else "wait-undeployed"
@@ -188,7 +219,7 @@ def _check_connector(connection: Connection, existing: Mapping[str, Any]) -> Non
     """Raise StepFailed when the deployment is of another connector: two with one key would overwrite each other."""
     key, connector_key = connection.config.deployment_key, connection.config.connector_key
     if (of := (existing.get("connector") or {}).get("key")) != connector_key:
-        raise StepFailed(f"the deployment {key} is of the connector {of}, not {connector_key}", "set CONNECT_DEPLOYMENT_KEY")
+        raise StepFailed(f"the deployment {key} is of the connector {of}, not {connector_key}", _ANOTHER)
 
 
 def _check_deployable(connection: Connection, connector: Mapping[str, Any], *, kind: str) -> None:

@@ -13,7 +13,10 @@ _SHORTEST = 4
 
 @dataclass(slots=True)
 class Output:
-    """Standard output for results and progress, standard error for faults; both without the secrets that it was told of."""
+    """Standard output for results and progress, standard error for faults; both without the secrets that it was told of.
+
+    GitHub's commands go to standard error, which it reads as well: results may be captured or written to a file.
+    """
 
     out: TextIO
     err: TextIO
@@ -31,9 +34,9 @@ class Output:
             self._secrets.append(form)
             if self.masks:
                 lines = [line for line in form.splitlines() if len(line.strip()) >= _SHORTEST]
-                self.out.writelines(f"::add-mask::{_data(line)}\n" for line in lines)
+                self.err.writelines(f"::add-mask::{_data(line)}\n" for line in lines)
         self._secrets.sort(key=len, reverse=True)
-        self.out.flush()
+        self.err.flush()
 
     def say(self, line: str) -> None:
         """A result, or how far it is."""

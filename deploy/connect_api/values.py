@@ -10,6 +10,7 @@ from typing import Any
 from shared.errors import ConfigError, Problem
 from shared.settings import load
 from shared.settings.document_check import check_document
+from shared.settings.environment import VARIABLES
 
 DOCUMENT_NAMES = ("NODE_CONFIG", "SYNC_CONFIG")
 """The configuration document has two names in the product, of which a connector asks for one."""
@@ -44,6 +45,22 @@ def configurations(applications: Sequence[Mapping[str, Any]], environ: Mapping[s
     for one in built:
         load({pair["key"]: pair["value"] for kind in _KINDS for pair in one[kind]})
     return built
+
+
+def kept_values(deployment: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """The keys of standard configuration with a value in a deployment, and none in `environ`; a default is not counted.
+
+    Secured ones are left out: their values are not told, and the application needs all of them.
+    """
+    connector = deployment.get("connector") or {}
+    asked = [key for one in connector.get("configurations") or [] for key in one.get("standardConfiguration") or []]
+    defaults = {(key.get("key"), key.get("default")) for key in asked} | {(one.name, one.default) for one in VARIABLES}
+    given = {name for name, value in environ.items() if value.strip()}
+    if given.intersection(DOCUMENT_NAMES):
+        given.update(DOCUMENT_NAMES)
+    pairs = [pair for one in deployment.get("applications") or [] for pair in one.get("standardConfiguration") or []]
+    held = [(pair.get("key"), pair.get("value")) for pair in pairs if pair.get("value")]
+    return sorted({key for key, value in held if key not in given and (key, value) not in defaults})
 
 
 def hidden(built: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,14 +13,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.connect_api.api import ConnectApi
-from sandbox.connect_api.rules import DEPLOYMENTS, PREVIEWS, REDEPLOYS, UNDEPLOYS, Outcomes
+from sandbox.connect_api.rules import DEPLOYMENTS, PREVIEWS, REDEPLOYS, RETAGS, UNDEPLOYS, VALUES, Outcomes
 from sandbox.serving import serve
 
 
 def main(arguments: Sequence[str]) -> None:
     """Serve it until a signal."""
     options = _parser().parse_args(arguments)
-    outcomes = Outcomes(options.preview, options.deployment, options.redeploy, options.undeploy, options.looks)
+    names = ("preview", "deployment", "redeploy", "undeploy", "retag", "values", "looks")
+    outcomes = Outcomes(**{name: getattr(options, name) for name in names})
     repositories = {address: Path(folder) for address, _, folder in (one.rpartition("=") for one in options.repository)}
     api = ConnectApi(repositories=repositories, outcomes=outcomes)
 
@@ -43,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--deployment", choices=DEPLOYMENTS, default=default.deployment, help="how a deployment ends")
     parser.add_argument("--redeploy", choices=REDEPLOYS, default=default.redeploy, help="what becomes of a new connector version")
     parser.add_argument("--undeploy", choices=UNDEPLOYS, default=default.undeploy, help="how taking down ends")
+    parser.add_argument(
+        "--retag", choices=RETAGS, default=default.retag, help="what becomes of a validation when the tag changes"
+    )
+    parser.add_argument("--values", choices=VALUES, default=default.values, help="what becomes of values that are left out")
     parser.add_argument("--looks", type=int, default=default.looks, help="how many reads see something in progress")
     return parser
 

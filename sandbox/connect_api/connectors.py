@@ -30,12 +30,14 @@ class Connectors:
     def search(self, query: Mapping[str, Sequence[str]]) -> Body:
         """Published ones whose name or description has the text, or whose key is one of those asked for."""
         text, keys = query.get("text", [""])[0].lower(), query.get("key", [])
+        limit, offset = _number(query, "limit", 500, default=20), _number(query, "offset", 10_000, default=0)
         results = [
             one
             for one in self.published.values()
             if text in f"{one['name']} {one.get('description', '')}".lower() and (not keys or one["key"] in keys)
         ]
-        return {"limit": 20, "offset": 0, "count": len(results), "total": len(results), "results": results}
+        page = results[offset : offset + limit]
+        return {"limit": limit, "offset": offset, "count": len(page), "total": len(results), "results": page}
 
     def stage(self, draft: Body) -> Body:
         """Create a ConnectorStaged."""
@@ -66,7 +68,9 @@ class Connectors:
             match action:
                 case {"action": "setRepository", "url": url, "tag": tag}:
                     connector["configurations"] = self._configurations({"url": url, "tag": tag})
-                    connector |= {"repository": {"url": url, "tag": tag}, "isPreviewable": "none"}
+                    connector["repository"] = {"url": url, "tag": tag}
+                    if connector["isPreviewable"] != "pending" or self.outcomes.retag == "ends":
+                        connector["isPreviewable"] = "none"
                 case {"action": "addPrivateProject", "privateProject": project}:
                     if not connector["private"]:
                         raise ApiError(400, "ConnectorStagedNotPrivate", "The ConnectorStaged is not private.")
@@ -119,6 +123,13 @@ class Connectors:
             return [_application(one) for one in YAML(typ="safe").load(text)["deployAs"]]
         except (YAMLError, KeyError, TypeError) as error:
             raise ApiError(400, "ConnectorSpecificationFileNotValid", "Connector specification file is not valid") from error
+
+
+def _number(query: Mapping[str, Sequence[str]], name: str, most: int, *, default: int) -> int:
+    text = query.get(name, [str(default)])[0]
+    if not text.isdecimal() or int(text) > most:
+        raise ApiError(400, "InvalidInput", f"Malformed parameter: {name}: {text} is no number from 0 to {most}.")
+    return int(text)
 
 
 def _application(described: Body) -> Body:

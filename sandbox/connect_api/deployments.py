@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sandbox.connect_api.connectors import Connectors
@@ -71,7 +72,8 @@ class Deployments:
             else:
                 deployment["connector"] = connector
         if action.get("configurationValues"):
-            deployment["applications"] = _applications(deployment["connector"], action["configurationValues"])
+            before = deployment["applications"] if self.outcomes.values == "merged" else []
+            deployment["applications"] = _applications(deployment["connector"], action["configurationValues"], before)
         deployment |= {"status": "Queued", "version": deployment["version"] + 1}
         deployment["details"]["build"].pop("report", None)
         self.outcomes.begin(deployment["id"])
@@ -112,8 +114,8 @@ def shown(deployment: Body) -> Body:
     return {**deployment, "applications": applications}
 
 
-def _applications(connector: Body, given: list[Body]) -> list[Body]:
-    """The applications with their values; refuses what `connect.yaml` does not know."""
+def _applications(connector: Body, given: list[Body], before: Sequence[Body] = ()) -> list[Body]:
+    """The applications with their values, and those of `before` that are not given; refuses what `connect.yaml` does not know."""
     known = {one["applicationName"]: one for one in connector["configurations"]}
     for one in given:
         name = one["applicationName"]
@@ -125,4 +127,12 @@ def _applications(connector: Body, given: list[Body]) -> list[Body]:
             if unknown:
                 message = f"Deployment does not require configuration with key {min(unknown)} for application named {name}."
                 raise ApiError(400, "DeploymentUnknownApplicationConfigurationKey", message)
-    return [{"id": f"application-{number}", **one} for number, one in enumerate(given, 1)]
+    return [{"id": f"application-{number}", **_merged(one, before)} for number, one in enumerate(given, 1)]
+
+
+def _merged(given: Body, before: Sequence[Body]) -> Body:
+    older = next((one for one in before if one["applicationName"] == given["applicationName"]), None)
+    if older is None:
+        return given
+    kept = {kind: [pair for pair in older[kind] if pair["key"] not in {it["key"] for it in given[kind]}] for kind in _KINDS}
+    return {**given, **{kind: [*given[kind], *kept[kind]] for kind in _KINDS}}

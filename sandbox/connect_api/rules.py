@@ -12,6 +12,8 @@ PREVIEWS = ("granted", "rejected", "hangs")
 DEPLOYMENTS = ("deployed", "failed", "hangs")
 REDEPLOYS = ("updates", "late", "refused", "ignored")
 UNDEPLOYS = ("gone", "failed")
+RETAGS = ("ends", "stays")
+VALUES = ("replaced", "merged")
 
 _STARTED = {"type": "Information", "title": "Validation started", "message": "", "createdAt": "2026-01-01T00:00:00.000Z"}
 
@@ -30,12 +32,18 @@ class ApiError(Exception):
 
 @dataclass(slots=True)
 class Outcomes:
-    """How what takes time ends, after `looks` reads that see it in progress; it may be changed at any time."""
+    """How what takes time ends, after `looks` reads that see it in progress; it may be changed at any time.
+
+    `retag`: what becomes of a validation in progress when the connector gets another tag. `values`: what becomes of the
+    values of a deployment that a redeployment does not name. Neither is documented.
+    """
 
     preview: str = "granted"
     deployment: str = "deployed"
     redeploy: str = "updates"
     undeploy: str = "gone"
+    retag: str = "ends"
+    values: str = "replaced"
     looks: int = 2
     _left: dict[str, int] = field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -56,19 +57,33 @@ def test_no_step_shows_a_secret(connect: World) -> None:
 
 
 def test_github_is_told_what_to_mask(connect: World) -> None:
-    """The token, and the parts of JSON secrets, which GitHub knows only as a whole; only there are they written."""
+    """The token, and the parts of JSON secrets, which GitHub knows only as a whole; only there are they written.
+
+    On standard error, which GitHub reads as well.
+    """
     ended = connect.step("token", GITHUB_ACTIONS="true")
-    lines = ended.out.splitlines()
+    assert ended.out.startswith("authenticated for ")
+    lines = ended.err.splitlines()
     for secret in [*SECRETS.values(), connect.environ["CT_API_CLIENT"], connect.api.tokens[0], ESCAPED]:
         assert [line for line in lines if secret in line and not line.startswith("::add-mask::")] == []
         assert f"::add-mask::{secret}" in lines
+
+
+def test_what_is_captured_has_no_mask_in_it(connect: World) -> None:
+    """A deployment's JSON in a file, a tag in a variable: only the result stands there, and no secret."""
+    connect.previewable()
+    printed = connect.step("deploy", "--staged", "--print", GITHUB_ACTIONS="true").out
+    assert json.loads(printed)["key"] == DEPLOYMENT
+    assert not [secret for secret in [*SECRETS.values(), *connect.api.tokens, "add-mask"] if secret in printed]
+    tag = connect.step("bundle-tag", GITHUB_ACTIONS="true", PATH=os.environ["PATH"]).out
+    assert re.fullmatch(r"connect-v\S+-[0-9a-f]{12}\n", tag)
 
 
 def test_a_mask_is_what_github_reads_as_the_secret(connect: World) -> None:
     """A percent sign begins an escape in a command; a line of a brace alone would mask every brace of the log."""
     key = "pk_100%0Asure\\"
     written = json.dumps({"clientId": "shop-client", "secret": 'so%25 "quoted" ünd so'}, indent=1)
-    lines = connect.step("token", GITHUB_ACTIONS="true", KLAVIYO_AUTH_KEY=key, CT_API_CLIENT=written).out.splitlines()
+    lines = connect.step("token", GITHUB_ACTIONS="true", KLAVIYO_AUTH_KEY=key, CT_API_CLIENT=written).err.splitlines()
     masks = [line.removeprefix("::add-mask::") for line in lines if line.startswith("::add-mask::")]
     assert "pk_100%250Asure\\" in masks
     assert "pk_100%250Asure\\\\" in masks
@@ -121,7 +136,7 @@ def test_the_region_is_that_of_the_project(region: str, connect: World) -> None:
     connect._answer = refuse  # type: ignore[method-assign]
     environ = {"CONNECT_REGION": "", "CONNECT_API_URL": "", "CT_API_URL": f"https://api.{region}.commercetools.com"}
     connect.step("search", **environ)
-    assert called[-1] == f"https://connect.{region}.commercetools.com/connectors/search"
+    assert called[-1] == f"https://connect.{region}.commercetools.com/connectors/search?limit=500"
     assert set(REGIONS) == set(REGIONS_OF_THE_API)
 
 

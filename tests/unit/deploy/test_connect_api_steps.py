@@ -292,7 +292,8 @@ def test_a_redeployment_of_another_kind_is_refused(connect: World) -> None:
     ended = connect.step("deploy", "--type", "production")
     assert ended.code == 1
     assert f"the deployment {DEPLOYMENT} is of the type preview, not production" in ended.err
-    assert "run the step deploy with --replace, or set another CONNECT_DEPLOYMENT_KEY" in ended.err
+    assert "run the step deploy with --replace, or set another CONNECT_ENV (and CONNECT_DEPLOYMENT_KEY, if you" in ended.err
+    assert "with the same CONNECT_ENV two deployments take each other's subscriptions" in ended.err
     connect.steps(("deploy", "--type", "sandbox", "--replace", *QUICK), ("wait-deployed", *QUICK))
     connect.steps(("deploy", "--type", "sandbox"), ("wait-deployed", *QUICK))
     assert "is of the type sandbox, not production" in connect.step("deploy", "--type", "production").err
@@ -351,6 +352,98 @@ def test_a_published_connector_is_found_and_deployed(connect: World) -> None:
     connect.steps(("deploy", "--type", "production"), ("wait-deployed", *QUICK))
     [draft] = connect.sent("POST", "/deployments")
     assert (draft["type"], draft["connector"]) == ("production", {"key": CONNECTOR, "version": 1})
+
+
+def test_the_search_shows_all_of_many_connectors(connect: World) -> None:
+    """The API gives 20 unless it is asked for more, and 500 at most."""
+    connect.steps((*STAGE, TAG))
+    connect.api.connectors.publish(CONNECTOR)
+    published = connect.api.connectors.published
+    published |= {key: {**published[CONNECTOR], "key": key} for key in (f"other-{number}" for number in range(24))}
+    ended = connect.step("search")
+    assert len([line for line in ended.out.splitlines() if not line.startswith(" ")]) == 25
+
+
+def test_only_the_tag_that_is_named_is_deployed(connect: World) -> None:
+    """Somebody else's run may have brought the connector to theirs meanwhile: nothing is sent then, nor taken down."""
+    connect.deployed()
+    connect.previewable(NEXT_TAG)
+    before = len(connect.sent("POST"))
+    for more in ((), ("--replace", *QUICK), ("--print",)):
+        ended = connect.step("deploy", "--staged", "--tag", TAG, *more)
+        assert ended.code == 1
+        assert f"the staged connector {CONNECTOR} names the tag {NEXT_TAG}, not {TAG}" in ended.err
+        assert "run the steps stage-connector, request-preview and wait-preview, then this one" in ended.err
+    assert len(connect.sent("POST")) == before
+    assert connect.sent("DELETE") == []
+    connect.steps(("deploy", "--staged", "--tag", NEXT_TAG), ("wait-deployed", "--tag", NEXT_TAG, *QUICK))
+
+
+def test_a_connector_that_is_not_yet_published_with_the_tag_is_not_deployed(connect: World) -> None:
+    """Publishing takes time, until which the older one is there."""
+    connect.previewable()
+    connect.api.connectors.publish(CONNECTOR)
+    connect.previewable(NEXT_TAG)
+    ended = connect.step("deploy", "--type", "production", "--tag", NEXT_TAG)
+    assert ended.code == 1
+    assert f"the published connector {CONNECTOR} names the tag {TAG}, not {NEXT_TAG}" in ended.err
+    assert "wait until the step status shows the published connector with that tag" in ended.err
+    assert connect.sent("POST", "/deployments") == []
+    connect.api.connectors.publish(CONNECTOR)
+    connect.steps(("deploy", "--type", "production", "--tag", NEXT_TAG), ("wait-deployed", "--tag", NEXT_TAG, *QUICK))
+
+
+@pytest.mark.parametrize("retag", ["ends", "stays"])
+def test_a_validation_in_progress_is_not_taken_for_another_tags(connect: World, retag: str) -> None:
+    """Whatever becomes of it when the tag changes, it is waited for first; the same tag may be staged again."""
+    connect.api.outcomes.retag = retag
+    connect.steps((*STAGE, TAG), ("request-preview",))
+    ended = connect.step(*STAGE, NEXT_TAG)
+    assert ended.code == 1
+    assert f"the validation of {TAG} is in progress, and its result would be taken for that of {NEXT_TAG}" in ended.err
+    assert "run the step wait-preview first" in ended.err
+    connect.steps((*STAGE, TAG), ("wait-preview", "--tag", TAG, *QUICK))
+    connect.previewable(NEXT_TAG)
+    actions = [action["action"] for body in connect.sent("POST", DRAFT_PATH) for action in body["actions"]]
+    assert actions == ["updatePreviewable", "setRepository", "updatePreviewable"]
+
+
+def test_a_value_that_a_redeployment_keeps_is_noticed(connect: World) -> None:
+    """A setting that somebody has taken away would go on being in force; the way out that is named works."""
+    connect.environ["NODE_CONFIG"] = '{"product": {"unpublished": "hide"}}'
+    connect.deployed()
+    connect.environ["NODE_CONFIG"] = ""
+    connect.environ["PREFERRED_LOCALE"] = "de-DE"
+    connect.api.outcomes.values = "merged"
+    connect.steps(("deploy", "--staged"))
+    ended = connect.step("wait-deployed", *QUICK)
+    assert ended.code == 1
+    assert "it is up, but has values that are not set here: NODE_CONFIG" in ended.err
+    assert "run deploy with --replace, then this one" in ended.err
+    connect.steps(("deploy", "--staged", "--replace", *QUICK), ("wait-deployed", *QUICK))
+    connect.api.outcomes.values = "replaced"
+    connect.environ["PREFERRED_LOCALE"] = ""
+    connect.steps(("deploy", "--staged"), ("wait-deployed", *QUICK))
+
+
+def test_a_default_that_connect_fills_in_is_no_value_that_was_kept(connect: World) -> None:
+    """Nor is the document under its other name, or an empty text."""
+    connect.environ["SYNC_CONFIG"] = "{}"
+    connect.deployed()
+    [application] = connect.api.deployments.all[DEPLOYMENT]["applications"]
+    application["standardConfiguration"] += [{"key": "LOG_LEVEL", "value": "INFO"}, {"key": "CT_SCOPES", "value": ""}]
+    connect.steps(("wait-deployed", *QUICK))
+    application["standardConfiguration"] += [{"key": "LOG_LEVEL", "value": "DEBUG"}]
+    assert "not set here: LOG_LEVEL" in connect.step("wait-deployed", *QUICK).err
+
+
+def test_a_connector_without_a_version_is_told_with_what_to_do(connect: World) -> None:
+    """It would be an answer of something else."""
+    connect.steps((*STAGE, TAG))
+    del connect.api.connectors.staged[CONNECTOR]["version"]
+    ended = connect.step("request-preview")
+    assert ended.code == 1
+    assert f"the connector {CONNECTOR} has no version\nwhat to do: check CONNECT_API_URL" in ended.err
 
 
 def test_what_would_be_deployed_can_be_looked_at(connect: World) -> None:

@@ -13,6 +13,7 @@ import time
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from shared.version import VERSION
 ALL = workflows()
 MAY_WRITE = {("release", "release"): {"contents": "write"}, ("deploy-connect", "bundle"): {"contents": "write"}}
 MODULE = ".venv/bin/python -m deploy.connect_api"
+CHECK = ".venv/bin/python -m post_deploy --check"
 ADDRESS = "git@github.com:example/shop-sync.git"
 
 
@@ -231,6 +233,14 @@ def test_the_notes_of_a_release_are_the_changelogs() -> None:
         notes("v0.2.0", "", changelog)
 
 
+def test_deployments_of_one_connector_wait_for_each_other() -> None:
+    """Whatever their environments: there is one ConnectorStaged, and each deploys only the tag that it has brought there."""
+    content = workflow("deploy-connect").content
+    assert content["concurrency"]["group"] == "deploy-connect-${{ inputs.connector_key }}"
+    [script] = [run for run in workflow("deploy-connect").runs if "connect_api deploy " in run]
+    assert '--tag "$TAG"' in script
+
+
 def test_the_application_gets_every_value_that_it_asks_for() -> None:
     """The step that deploys knows every key of connect.yaml: secured ones from secrets, others from variables and inputs."""
     job = workflow("deploy-connect").jobs["deploy"]
@@ -276,15 +286,15 @@ def test_a_deployment_takes_every_step_in_order() -> None:
         "wait-deployed",
         "status",
     ]
+    runs = [step.get("run", "") for step in jobs["deploy"]["steps"]]
+    assert [run for run in runs if "wait-deployed" in run or "post_deploy" in run][1:] == [CHECK]
     assert jobs["deploy"]["needs"] == "bundle"
 
 
-@pytest.fixture
-def connect_api(tmp_path: Path) -> Iterator[Launched]:
-    """The simulated API as a process, where everything that takes time is done at the first look."""
-    repository = f"{ADDRESS}={make_repository(tmp_path)}"
-    command = [sys.executable, "-m", "sandbox.connect_api", "--repository", repository, "--looks", "0"]
-    launched = launch("connect_api", command, dict(os.environ), ROOT)
+@contextmanager
+def _listening(module: str, *arguments: str) -> Iterator[Launched]:
+    """A simulator as a process."""
+    launched = launch(module, [sys.executable, "-m", module, *arguments], dict(os.environ), ROOT)
     try:
         while not (line := next((line for line in list(launched.lines) if "listening on " in line), "")):
             assert launched.process.poll() is None, launched.lines
@@ -293,6 +303,20 @@ def connect_api(tmp_path: Path) -> Iterator[Launched]:
         yield launched
     finally:
         launched.stop(5)
+
+
+@pytest.fixture
+def connect_api(tmp_path: Path) -> Iterator[Launched]:
+    """The simulated API, where everything that takes time is done at the first look."""
+    with _listening("sandbox.connect_api", "--repository", f"{ADDRESS}={make_repository(tmp_path)}", "--looks", "0") as launched:
+        yield launched
+
+
+@pytest.fixture
+def commercetools() -> Iterator[Launched]:
+    """A simulated project without subscriptions."""
+    with _listening("sandbox.commercetools", "--customers", "0") as launched:
+        yield launched
 
 
 def test_the_workflows_own_lines_deploy(connect_api: Launched) -> None:
@@ -316,9 +340,34 @@ def test_the_workflows_own_lines_deploy(connect_api: Launched) -> None:
         script = step["run"].replace(".venv/bin/python", f'"{sys.executable}"')
         ended = _bash(script, ROOT, GITHUB_ACTIONS="true", **environ)
         assert ended.returncode == 0, (step["name"], ended.stdout, ended.stderr)
-        output += ended.stdout
+        assert "::add-mask::" not in ended.stdout
+        output += ended.stdout + ended.stderr
     assert f"deployment {DEPLOYMENT} (preview, europe-west1.gcp): {TAG} is Deployed" in output
     shown_lines = [line for line in output.splitlines() if not line.startswith("::add-mask::")]
     for secret in ("connect-secret", "shop-secret", "pk_test", "of-the-simulator"):
         assert not [line for line in shown_lines if secret in line]
     assert HTTP.get(f"{connect_api.url}/connectors/search").status_code == 401
+
+
+def test_a_run_whose_subscriptions_are_not_there_is_red(commercetools: Launched, tmp_path: Path) -> None:
+    """Connect may report a deployment as up though its post-deploy script has failed: the job looks for itself."""
+    job = workflow("deploy-connect").jobs["deploy"]
+    [step] = [step for step in job["steps"] if step.get("run") == CHECK]
+    known = {
+        "github.repository": "example/shop-sync",
+        "inputs.environment": "connect_test",
+        "inputs.connector_key": "commercetools-klaviyo-sync",
+        "vars.CONNECT_REGION": ENVIRON["CONNECT_REGION"],
+        "vars.CT_API_URL": commercetools.url,
+        "vars.CT_AUTH_URL": commercetools.url,
+        "vars.CT_PROJECT_ID": "sandbox",
+        "secrets.CT_API_CLIENT": '{"clientId": "sandbox-client", "secret": "sandbox-secret"}',
+        "secrets.KLAVIYO_AUTH_KEY": "pk_sandbox_0123456789",
+    }
+    environ = {name: resolved(value, known) for name, value in {**job["env"], **step["env"]}.items()} | {"PYTHONPATH": str(ROOT)}
+    found = []
+    for script in (CHECK, CHECK.removesuffix(" --check"), CHECK):
+        topic = {} if script == CHECK else {"CONNECT_GCP_TOPIC_NAME": "notifications", "CONNECT_GCP_PROJECT_ID": "cloud-1"}
+        found.append(_bash(script.replace(".venv/bin/python", f'"{sys.executable}"'), tmp_path, **environ, **topic))
+    assert [ended.returncode for ended in found] == [1, 0, 0], found
+    assert len(re.findall(r"connect-connect_test-\S+: missing", found[0].stderr)) == 6

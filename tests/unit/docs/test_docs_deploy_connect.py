@@ -105,7 +105,7 @@ def test_every_step_is_understood(words: list[str]) -> None:
 def test_the_pages_own_lines_deploy_a_fork(api: ConnectApi) -> None:
     """From the third way's first step to the last, with the page's settings; then the first way's, and the end."""
     names = ["stage-connector", "request-preview", "wait-preview", "deploy", "wait-deployed", "status"]
-    section = PAGE.text[PAGE.text.index("## A fork") : PAGE.text.index("## To production")]
+    section = PAGE.text[PAGE.text.index("## Third way: ") : PAGE.text.index("## To production")]
     lines = [shlex.split(line)[3:] for line in re.findall(r"^ *(python -m deploy\.connect_api .+)$", section, re.MULTILINE)]
     taken = [words for words in lines if words[0] in names and "--replace" not in words]
     assert [words[0] for words in taken] == names
@@ -119,7 +119,7 @@ def test_the_pages_own_lines_deploy_a_fork(api: ConnectApi) -> None:
     api.connectors.publish("commercetools-klaviyo-sync")
     for words in (["deploy", "--type", "production"], ["wait-deployed"], ["undeploy"], ["wait-undeployed"]):
         assert _take(api, words, CONNECT_ENV="connect_prod")[0] == 0
-    section = PAGE.text[PAGE.text.index("## The default connector") : PAGE.text.index("## With a configuration")]
+    section = PAGE.text[PAGE.text.index("## First way: ") : PAGE.text.index("## Second way: ")]
     for line in re.findall(r"^python -m deploy\.connect_api (.+)$", section, re.MULTILINE):
         code, output = _take(api, shlex.split(line))
         assert code == 0, output
@@ -166,7 +166,7 @@ def test_a_document_in_the_environments_file_arrives_whole(tmp_path: Path, api: 
 
 def test_the_forks_tag_is_none_of_our_releases() -> None:
     """A release pushes `connect-` and its tag, which begins with v; tags come along with a fork."""
-    section = PAGE.text[PAGE.text.index("## A fork") : PAGE.text.index("## To production")]
+    section = PAGE.text[PAGE.text.index("## Third way: ") : PAGE.text.index("## To production")]
     tags = set(re.findall(r"--tag (\S+)", section))
     assert tags == {TAG}
     assert not TAG.startswith("connect-v")

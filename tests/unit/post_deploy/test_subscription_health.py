@@ -9,7 +9,7 @@ import httpx
 import pytest
 from subscription_samples import TOPIC, one_wanted
 
-from post_deploy.bringing import ROUNDS, Project, brought
+from post_deploy.bringing import ROUNDS, Project, Report, brought
 from shared.budget import Budget
 from shared.commercetools.client import open_commercetools
 
@@ -50,7 +50,11 @@ def _held(status: str) -> bytes:
     return json.dumps(body).encode()
 
 
-def _ended(slow: Slow) -> Iterator[str]:
+def _ended(slow: Slow) -> list[str]:
+    return [report.text for report in _reports(slow)]
+
+
+def _reports(slow: Slow) -> Iterator[Report]:
     assert PRODUCT
     connection = open_commercetools(
         api_url="https://api.example.com",
@@ -61,7 +65,7 @@ def _ended(slow: Slow) -> Iterator[str]:
         transport=httpx.MockTransport(slow),
     )
     project = Project("shop-1", connection, lambda: Budget(40.0, lambda: slow.now, slow.pass_by), rng=lambda: 0.0)
-    yield from (report.text for report in brought(project, {PRODUCT.key: PRODUCT}))
+    yield from brought(project, {PRODUCT.key: PRODUCT})
     connection.close()
 
 
@@ -69,19 +73,28 @@ def _ended(slow: Slow) -> Iterator[str]:
 def test_what_becomes_healthy_after_a_write_has_succeeded(looks: int) -> None:
     """At whichever look it does, waiting before each; it is written once."""
     slow = Slow("", *["TemporaryError"] * (looks - 1), "Healthy")
-    assert list(_ended(slow)) == ["created"]
+    assert _ended(slow) == ["created"]
     assert (slow.statuses, slow.written, slow.now > 0) == ([], 1, looks > 1)
 
 
 def test_what_never_becomes_healthy_is_given_up() -> None:
     """After as many looks as any subscription gets, and with its status."""
     slow = Slow("", *["ConfigurationError"] * (ROUNDS - 1))
-    assert list(_ended(slow)) == ["created, but its status is ConfigurationError"]
+    assert _ended(slow) == ["created, but its status is ConfigurationError"]
     assert (slow.statuses, slow.written) == ([], 1)
 
 
-def test_nothing_is_waited_for_where_nothing_was_written() -> None:
-    """One look shows how it has been for long."""
-    slow = Slow("TemporaryError")
-    assert list(_ended(slow)) == ["unchanged, but its status is TemporaryError"]
+@pytest.mark.parametrize(("status", "as_wanted"), [("TemporaryError", True), ("ConfigurationError", False)])
+def test_nothing_is_waited_for_where_nothing_was_written(status: str, as_wanted: bool) -> None:
+    """One look shows how it has been for long; what passes by itself is told, and fails no deployment."""
+    slow = Slow(status)
+    [report] = _reports(slow)
+    assert (report.text, report.as_wanted) == (f"unchanged, but its status is {status}", as_wanted)
+    assert report.next_step
     assert (slow.written, slow.now) == (0, 0.0)
+
+
+def test_what_was_written_has_to_become_healthy() -> None:
+    """Also from an error that is said to pass."""
+    [report] = _reports(Slow("", *["TemporaryError"] * (ROUNDS - 1)))
+    assert (report.text, report.as_wanted) == ("created, but its status is TemporaryError", False)

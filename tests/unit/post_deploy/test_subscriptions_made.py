@@ -133,7 +133,7 @@ def _held(shop: Shop) -> dict[str, Any]:
 
 
 def test_all_are_created_and_then_left_alone(shop: Shop) -> None:
-    """As wanted, word for word; a second time nothing is written."""
+    """Case 98, Case 99: as wanted, word for word; a second time nothing is written."""
     project = shop.project()
     assert _texts(brought(project, wanted_of())) == dict.fromkeys(wanted_of(), "created")
     assert _held(shop) == _bodies()
@@ -145,7 +145,7 @@ def test_all_are_created_and_then_left_alone(shop: Shop) -> None:
 
 
 def test_what_somebody_changed_is_changed_back(shop: Shop) -> None:
-    """Only that, in one update; a subscription of somebody else stays as it is."""
+    """Case 99: only that, in one update; a subscription of somebody else stays as it is."""
     project = shop.project()
     list(brought(project, wanted_of()))
     shop.change(
@@ -193,7 +193,7 @@ def test_what_is_wholly_disabled_is_removed(shop: Shop) -> None:
 
 
 def test_removing_takes_ours_only_and_may_be_repeated(shop: Shop) -> None:
-    """Those of another environment stay; what is gone is no failure."""
+    """Case 101: those of another environment stay; what is gone is no failure."""
     project = shop.project()
     list(brought(project, wanted_of()))
     list(brought(project, wanted_of(env="connect_prod")))
@@ -304,7 +304,7 @@ def test_a_lost_answer_is_found_out(shop: Shop) -> None:
 
 
 def test_one_that_is_refused_does_not_stop_the_others(shop: Shop) -> None:
-    """It is named, with the code and what to do."""
+    """Case 100: it is named, with the code and what to do."""
     shop.fail({"kind": "status", "method": "POST", "path": PATH, "status": 400, "skip": 1, "first": 1})
     found = {report.key: report for report in brought(shop.project(), wanted_of())}
     assert shop.held().keys() == wanted_of().keys() - {ORDER}
@@ -353,21 +353,24 @@ def test_the_limit_of_the_project_is_named(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "next_step"),
+    ("status", "next_step", "fails"),
     [
-        ("ConfigurationError", "the Pub/Sub topic notifications of project cloud-1 must exist; let serviceAccount:"),
-        ("TemporaryError", "commercetools says that it will pass"),
-        ("ManuallySuspended", "ask the support of commercetools"),
+        ("ConfigurationError", "the Pub/Sub topic notifications of project cloud-1 must exist; let serviceAccount:", True),
+        ("TemporaryError", "commercetools says that it will pass", False),
+        ("ManuallySuspended", "ask the support of commercetools", True),
     ],
 )
-def test_one_that_does_not_deliver_is_a_failure(shop: Shop, status: str, next_step: str) -> None:
-    """Though it is as wanted: nothing is written, to bring and to compare say so."""
+def test_one_that_does_not_deliver_is_a_failure(shop: Shop, status: str, next_step: str, fails: bool) -> None:
+    """Though it is as wanted: nothing is written, to bring and to compare say so; what will pass fails only the latter."""
     project = shop.project()
     list(brought(project, wanted_of()))
     shop.suffer(ORDER, status)
-    for found, text in ((brought(project, wanted_of()), "unchanged"), (compared(project, wanted_of()), "as wanted")):
-        (failed,) = [report for report in found if not report.as_wanted]
-        assert (failed.key, failed.text) == (ORDER, f"{text}, but its status is {status}")
+    for found, text, as_wanted in (
+        (brought(project, wanted_of()), "unchanged", not fails),
+        (compared(project, wanted_of()), "as wanted", False),
+    ):
+        (failed,) = [report for report in found if report.next_step]
+        assert (failed.key, failed.text, failed.as_wanted) == (ORDER, f"{text}, but its status is {status}", as_wanted)
         assert failed.next_step.startswith(next_step)
     assert shop.written() == 6
 
@@ -465,7 +468,7 @@ def test_the_scripts_make_and_remove_all(shop: Shop, scripts: Scripts) -> None:
     code, said, complaints = scripts.run("post_deploy", CONNECT_ENV="connect_prod")
     keys = list(wanted_of(env="connect_prod"))
     assert (code, complaints) == (0, "")
-    assert said.splitlines() == [*(f"{key}: created" for key in keys), "dead letters: can be written"]
+    assert said.splitlines() == ["dead letters: can be written", *(f"{key}: created" for key in keys)]
     moved = {"type": "GoogleCloudPubSub", "projectId": "cloud-1", "topic": "newer"}
     shop.change(keys[1], {"action": "changeDestination", "destination": moved})
     scripts.environ.pop("KLAVIYO_AUTH_KEY")
@@ -478,7 +481,7 @@ def test_the_scripts_make_and_remove_all(shop: Shop, scripts: Scripts) -> None:
 
 
 def test_the_scripts_fail_when_anything_does(shop: Shop, scripts: Scripts) -> None:
-    """What failed is named on standard error, what went well on standard output; to compare takes no destination."""
+    """Case 100: what failed is named on standard error, what went well on standard output; to compare takes no destination."""
     shop.fail({"kind": "status", "method": "POST", "path": PATH, "status": 400, "first": 1})
     code, said, complaints = scripts.run("post_deploy", CONNECT_AWS_TOPIC_ARN=SNS.arn)
     assert code == 1
@@ -487,6 +490,30 @@ def test_the_scripts_fail_when_anything_does(shop: Shop, scripts: Scripts) -> No
     code, said, complaints = scripts.run("post_deploy", "--check")
     assert (code, complaints) == (1, "connect-connect_dev-customer: missing\n")
     assert [line.partition(": ")[2] for line in said.splitlines()] == [f"as wanted (delivers to {SNS})"] * 5
+
+
+def test_without_dead_letters_no_subscription_is_touched(shop: Shop, scripts: Scripts) -> None:
+    """What a new deployment could lose must not be delivered to it: each goes on delivering to where it did, and is named."""
+    list(brought(shop.project(), wanted_of()))
+    before = shop.held()
+    code, said, complaints = scripts.run("post_deploy", CONNECT_AWS_TOPIC_ARN=SNS.arn, CT_SCOPES="manage_subscriptions:sandbox")
+    assert (code, said) == (1, "")
+    first, *others = complaints.splitlines()
+    assert first.startswith("dead letters: FAILED: they cannot be written")
+    assert "the scope manage_key_value_documents:sandbox" in first
+    assert others == [f"{key}: not tried, because dead letters cannot be written" for key in wanted_of()]
+    assert shop.held() == before
+
+
+def test_what_passes_by_itself_is_told_and_fails_no_deployment(shop: Shop, scripts: Scripts) -> None:
+    """A comparison does fail: it is asked how things stand."""
+    list(brought(shop.project(), wanted_of(destination=SNS)))
+    shop.suffer(ORDER, "TemporaryError")
+    told = f"{ORDER}: unchanged, but its status is TemporaryError; commercetools says that it will pass"
+    code, said, complaints = scripts.run("post_deploy", CONNECT_AWS_TOPIC_ARN=SNS.arn)
+    assert (code, len(said.splitlines())) == (0, 6)
+    assert complaints.startswith(told)
+    assert scripts.run("post_deploy", "--check", CONNECT_AWS_TOPIC_ARN=SNS.arn)[0] == 1
 
 
 def test_the_scripts_name_every_missing_setting(scripts: Scripts) -> None:
