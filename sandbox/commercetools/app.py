@@ -26,7 +26,8 @@ from sandbox.commercetools.project import Project, api_kind
 from sandbox.commercetools.query import find, matches, parse_parameters, restricted, whole
 from sandbox.commercetools.settings import Clock, SandboxSettings, http_date
 from sandbox.commercetools.tally import endpoint_of
-from sandbox.faults import CONTROL_PREFIX, FaultMiddleware, FaultPlan, FaultSeen, fault_routes
+from sandbox.fault_middleware import CONTROL_PREFIX, FaultMiddleware, FaultSeen, fault_routes
+from sandbox.faults import FaultPlan
 
 Handler = Callable[[Request], Awaitable[Response]]
 

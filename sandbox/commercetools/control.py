@@ -23,7 +23,7 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def control_routes(project: Project) -> list[Route]:
-    """Return the control routes of a project; those of the faults are `sandbox.faults.fault_routes`."""
+    """Return the control routes of a project; those of the faults are `sandbox.fault_middleware.fault_routes`."""
 
     async def requests(_request: Request) -> Response:
         return json_response(project.tally.summary())

@@ -18,7 +18,6 @@ from sandbox.sample.identity import id_at
 
 VIEW_SCOPES = ("view_products", "view_orders", "view_customers", "view_key_value_documents")
 MANAGE_SCOPES = ("manage_products", "manage_orders", "manage_customers", "manage_key_value_documents")
-MAX_KEY = 256
 
 _NAME = re.compile(r"[-_~.a-zA-Z0-9]{1,256}")
 

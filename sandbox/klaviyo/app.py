@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from sandbox.faults import FaultMiddleware, FaultPlan, FaultSeen, Sleep, fault_routes
+from sandbox.fault_middleware import FaultMiddleware, FaultSeen, Sleep, fault_routes
+from sandbox.faults import FaultPlan
 from sandbox.klaviyo import contract as contracts
 from sandbox.klaviyo.answers import MEDIA_TYPE, Answer, Problem, RefusedError, error_body, refuse
 from sandbox.klaviyo.contract import Contract, Operation
@@ -118,6 +119,8 @@ async def _respond(account: Account, contract: Contract, request: Request) -> Re
     seq = ledger.next_seq()
     account.backlog.nudge(now)
     body = await request.body()
+    if ledger is not account.ledger:  # the account was reset meanwhile: this request is of the time before
+        return Response(status_code=503)
     if account.settings.keep_bodies:
         account.bodies.append(KeptBody(seq, request.url.query, body.decode("utf-8", "replace")))
     endpoint, headers = _UNKNOWN, {}

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from sandbox.faults import CONTROL_PREFIX
+from sandbox.fault_middleware import CONTROL_PREFIX
 from sandbox.klaviyo.profiles import Profile
 from sandbox.klaviyo.settings import KlaviyoSandboxSettings
 from sandbox.klaviyo.state import Account

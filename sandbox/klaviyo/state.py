@@ -52,7 +52,7 @@ class Account:
         self.ledger = Ledger()
         self.windows = RateWindows()
         self.error_ids = ErrorIds()
-        self.backlog = Backlog()
+        self.backlog.clear()  # not another one: somebody may be in the middle of working this one off
         self.profiles = Profiles()
         self.consents = {}
         self.suppressed = {}
