@@ -21,7 +21,7 @@ from shared.local.listening import free_port
 KLAVIYO_KEY = "pk_sandbox_0123456789"
 CLIENT_ID, CLIENT_SECRET = "sandbox-client", "sandbox-secret"
 PROJECT = "sandbox"
-START_S = 30.0
+START_S = 120.0
 SIMULATOR_START_S = 180.0
 """A simulator that prepares a large project takes a while."""
 HTTP = httpx.Client(trust_env=False, timeout=90.0, limits=httpx.Limits(max_keepalive_connections=0))

@@ -12,6 +12,9 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared"
 ABSENT = "vendor contract"
 """How the reason of every skip for want of a document begins."""
 
+NO_TERRAFORM_CHECK = "terraform-check is not here"
+"""How the reason begins where the stand-in for Terraform's provider is absent, which is expected beside the documents."""
+
 
 def vendor_contract(name: str) -> Path:
     """Where the document of that name is, or would be."""

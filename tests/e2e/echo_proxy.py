@@ -33,7 +33,9 @@ class EchoProxy:
         self.lasting: int | None = None
         self.echoed = 0
         self.seen: list[bytes] = []
-        self.client = httpx.Client(base_url=target, timeout=60.0, trust_env=False)
+        self.client = httpx.Client(
+            base_url=target, timeout=60.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
         self._lock = threading.Lock()
 
     def echo(self, prefix: str, *statuses: int, lasting: int | None = None) -> None:

@@ -89,7 +89,7 @@ def most_in_any(window_s: float, moments: Sequence[float]) -> int:
     return most
 
 
-def assert_complete(product: Product, within_s: float = 90.0) -> None:
+def assert_complete(product: Product, within_s: float = 200.0) -> None:
     """The import ended as if nothing had happened: every customer in Klaviyo, once, and the summary adds up."""
     status = product.wait_finished(within_s)
     assert status["status"] == "completed", status

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
+from standstill import measured
 
 from sandbox.launch import CLIENT_ID, CLIENT_SECRET, KLAVIYO_KEY, PROJECT, Sandbox
 from sandbox.notifications.envelopes import Post, Request, pubsub_push
@@ -35,7 +36,7 @@ HTTP = httpx.Client(verify=False, trust_env=False, timeout=60.0, limits=httpx.Li
 ACKNOWLEDGED_WITHIN_S = 10.0
 """Connect takes an answer that comes later for none (decisions.md 5)."""
 THREADS = 16
-STARTED_WITHIN_S = 30.0
+STARTED_WITHIN_S = 120.0
 AT = "2026-09-21T14:13:20.000Z"
 KLAVIYO_SETTINGS: Mapping[str, Any] = {
     "keep_bodies": True,
@@ -52,11 +53,12 @@ Envelope = Callable[[Mapping[str, Any] | bytes, Post], Request]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a delivery was answered, and after how many seconds."""
+    """What a delivery was answered, and after how many seconds; in so many of them the machine did not stand still."""
 
     status: int
     body: bytes
     took_s: float
+    moving_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +297,10 @@ class World:
 
     def post(self, request: Request) -> Answer:
         """Post a request to the function."""
-        begun = time.monotonic()
-        answer = HTTP.post(self.function.url, content=request.body, headers=dict(request.headers))
-        took_s = time.monotonic() - begun
-        assert took_s < ACKNOWLEDGED_WITHIN_S, f"answered after {took_s:.1f} s"
-        return Answer(answer.status_code, answer.content, took_s)
+        with measured() as took:
+            answer = HTTP.post(self.function.url, content=request.body, headers=dict(request.headers))
+        assert took.moving_s < ACKNOWLEDGED_WITHIN_S, f"answered after {took}"
+        return Answer(answer.status_code, answer.content, took.seconds, took.moving_s)
 
     def sent(self) -> list[Sent]:
         """All requests to Klaviyo, in the order in which they were answered."""
@@ -359,7 +360,7 @@ class World:
         """What the log says of each notification: its type, the outcome, the reason."""
         return [(line["message_type"], line["outcome"], line.get("reason")) for line in self.logged("notification handled")]
 
-    def wait_for(self, holds: Callable[[], bool], within_s: float = 5.0) -> None:
+    def wait_for(self, holds: Callable[[], bool], within_s: float = 60.0) -> None:
         """Wait for something that Klaviyo does later."""
         deadline = time.monotonic() + within_s
         while not holds():

@@ -73,7 +73,7 @@ class Product:
                 pytest.fail(f"not reached within {within_s} s; last status {status}\n{tail}")
             time.sleep(0.1)
 
-    def wait_finished(self, within_s: float = 90.0, kind: str = "customers") -> dict[str, Any]:
+    def wait_finished(self, within_s: float = 200.0, kind: str = "customers") -> dict[str, Any]:
         """The status once the run has ended."""
         return self.wait(lambda status: status["status"] in FINISHED, within_s, kind)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bulk_world import KINDS, READS, WRITES, Imports, is_write
+from tests.e2e.bulk_world import KINDS, PATIENCE_S, READS, WRITES, Imports, is_write
 
 
 def _links(status: dict[str, Any]) -> dict[str, str]:
@@ -93,7 +93,7 @@ def test_a_stop_of_the_kind_that_runs_stops_the_chain(imports: Imports) -> None:
     imports.start("all")
     imports.until(lambda: _links(imports.product.status("all"))["products"] == "running", "products did not begin")
     imports.stopped("products")
-    status = imports.product.wait(lambda status: status["status"] == "stopped", 10.0, "all")
+    status = imports.product.wait(lambda status: status["status"] == "stopped", PATIENCE_S, "all")
     assert (_links(status)["customers"], _links(status)["orders"]) == ("pending", "pending")
 
 

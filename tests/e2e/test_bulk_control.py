@@ -15,7 +15,7 @@ import pytest
 from sandbox.launch import is_healthy
 from shared.local.children import ChildSpec, child_environment
 from shared.local.listening import free_port
-from tests.e2e.bulk_world import KINDS, READS, SIZES, Imports
+from tests.e2e.bulk_world import KINDS, PATIENCE_S, READS, SIZES, Imports
 from tests.e2e.conftest import CUSTOMERS
 from tests.e2e.fault_fixtures import assert_complete, hits, inject
 from tests.e2e.realtime_world import ROOT
@@ -147,7 +147,7 @@ def test_any_instance_stops_what_another_one_started(imports: Imports, another_i
     assert (locked.status_code, locked.json()["runId"]) == (423, run_id)
     stop = HTTP.post(f"{another_instance}/sync/{kind}/stop")
     assert (stop.status_code, stop.json()) == (200, {"runId": run_id, "status": "stopping"})
-    status = imports.product.wait(lambda status: status["status"] == "stopped", 10.0, kind)
+    status = imports.product.wait(lambda status: status["status"] == "stopped", PATIENCE_S, kind)
     assert HTTP.get(f"{another_instance}/runs/{run_id}").json() == status
     imports.assert_silent_after(time.time())
     for url in (another_instance, imports.product.url):

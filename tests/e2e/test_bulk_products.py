@@ -126,7 +126,7 @@ def test_what_exists_is_updated_and_superfluous_variants_are_deleted(imports: Im
 def test_an_item_that_appears_between_the_look_and_the_job_is_updated_the_other_way(imports: Imports) -> None:
     """Case 92: the job's row fails on "exists", and is sent as an update; it counts as sent."""
     one = _shown(imports, "Shirt", 1)
-    imports.klaviyo_fails({"kind": "delay", "seconds": 1.5, "endpoint": CREATE_ITEMS, "first": 1})
+    imports.klaviyo_fails({"kind": "delay", "seconds": 4.0, "endpoint": CREATE_ITEMS, "first": 1})
     reads = imports.reads("product-projections")
     run_id = imports.start("products", ids=_ids(one))
     imports.until(lambda: imports.reads("product-projections") > reads, "nothing was read")

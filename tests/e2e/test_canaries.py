@@ -34,6 +34,8 @@ WHOLE, MALFORMED, UNREADABLE, CONFLICTING = (f"00000000-0000-4000-8000-000000000
 CUSTOMERS = [WHOLE, MALFORMED, UNREADABLE, CONFLICTING]
 OTHERS_PHONE = "+4915170707174"
 ENDS_S = 60.0
+MALFORMED_BODIES = 9
+"""How many different bodies of `_bad_messages` one function or another cannot read; each is one dead letter, however often it comes."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Stage:
             self.serve = subprocess.Popen(
                 command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.url}/health", timeout=1.0, trust_env=False).status_code == 200:
@@ -323,7 +325,7 @@ def test_nothing_that_the_product_lets_out_has_personal_data_or_a_secret(stage: 
     assert leaks == set()
 
     assert tokens
-    assert len(letters) >= 10
+    assert len(letters) == MALFORMED_BODIES
     output = (stage.folder / "output.log").read_text()
     assert "run halted" in output
     assert "message set aside" in output

@@ -65,7 +65,7 @@ class Killing:
         """How many of its batches are in one of these states."""
         return len(self._batches(*statuses))
 
-    def wait_for_work(self, within_s: float = 20.0) -> bool:
+    def wait_for_work(self, within_s: float = 90.0) -> bool:
         """Until a batch is worked on, by somebody who is alive; False when the import ended before."""
         deadline = time.monotonic() + within_s
         while not any(batch.attempts > self._dead.get(batch.batch_id, 0) for batch in self._batches(BatchStatus.WORKING)):
@@ -146,7 +146,7 @@ def test_a_killed_import_goes_on_where_it_was(killed_product: Product, tmp_path:
                 break
             killing.kill(victim)
             killing.resume()
-        _assert_whole(killing, killed_product.wait_finished(60.0, kind))
+        _assert_whole(killing, killed_product.wait_finished(kind=kind))
         kills, number = kills + killing.kills, number + 1
         assert number <= 2 * KILLS, "the imports were over before they could be killed"
         killing.serve.kill_group()

@@ -8,6 +8,7 @@ from collections import Counter
 import httpx
 import msgspec
 import pytest
+from standstill import measured
 
 from sandbox.launch import KLAVIYO_KEY
 from tests.e2e.bulk_world import over_the_limit
@@ -81,7 +82,7 @@ def test_conflicts_take_a_quarter_of_what_realtime_needs_too(product: Product) -
     phones = _phones(klaviyo, CONFLICTS)
     control(klaviyo, "reset")
     headers = {"Authorization": f"Klaviyo-API-Key {KLAVIYO_KEY}", "revision": "2026-07-15"}
-    with httpx.Client(base_url=klaviyo, headers=headers, trust_env=False) as other:
+    with httpx.Client(base_url=klaviyo, headers=headers, timeout=60.0, trust_env=False) as other:
         for number, phone in enumerate(phones):
             attributes = {"email": f"somebody.else.{number}@example.com", "phone_number": phone}
             created = other.post("/api/profiles", json={"data": {"type": "profile", "attributes": attributes}})
@@ -109,11 +110,11 @@ def test_nothing_is_sent_after_a_confirmed_stop(product: Product, moment_s: floa
     product.start()
     assert product.post("/sync/customers").status_code == 202
     time.sleep(moment_s)
-    asked_at = time.monotonic()
-    assert product.post("/sync/customers/stop").json()["status"] == "stopping"
-    stopped = product.wait(lambda status: status["status"] == "stopped", 15.0)
-    confirmed_at = time.time()
-    assert time.monotonic() - asked_at <= 10.0
+    with measured() as took:
+        assert product.post("/sync/customers/stop").json()["status"] == "stopping"
+        stopped = product.wait(lambda status: status["status"] == "stopped", 120.0)
+        confirmed_at = time.time()
+    assert took.moving_s <= 10.0, took
 
     time.sleep(2.0)
     late = [request for request in klaviyo_requests(klaviyo) if request["at"] > confirmed_at]

@@ -469,8 +469,8 @@ def test_a_deleted_customer_that_klaviyo_does_not_know_is_skipped(world: World) 
 
 @contextmanager
 def _being_written(world: World, held: dict[str, Any]) -> Iterator[None]:
-    """Delivers a notification; inside, the customer has been read and its first upsert is under way, for most of a second."""
-    world.klaviyo_fails({"kind": "delay", "seconds": 0.8, "path": "/api/profile-import", "first": 1})
+    """Delivers a notification; inside, the customer has been read and its first upsert is under way, for three seconds."""
+    world.klaviyo_fails({"kind": "delay", "seconds": 3.0, "path": "/api/profile-import", "first": 1})
     with ThreadPoolExecutor(1) as pool:
         delivered = pool.submit(_updated, world, held)
         world.wait_for(lambda: world.reads() == {"GET customers/{id} 200": 1})

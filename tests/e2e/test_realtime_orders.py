@@ -597,7 +597,7 @@ def test_an_order_of_three_hundred_lines_fits_the_deadline(world: World) -> None
     held = world.put("orders", **order(*(_line(world, f"Shirt {number}", 100 + number) for number in range(300))))
     answer = world.deliver(messages.order_placed(held, stamp()))
     assert answer.status == 204
-    assert answer.took_s < 8.5
+    assert answer.moving_s < 8.5
     check_events(world, *_placed(held, *map(item_of, held["lineItems"])))
     assert world.reads() == {"GET products 200": 3}
 

@@ -137,7 +137,7 @@ def test_master_and_worker_together_stay_below_96_megabytes(realtime: Realtime) 
     assert len(realtime.memory_bytes()) == 2
     assert sum(realtime.memory_bytes()) < MOST_MEMORY_BYTES
     large = b'{"message": {"data": "' + b"eyJh" * 1_250_000 + b'"}}'
-    assert httpx.post(realtime.url, content=large, trust_env=False).status_code == 202
+    assert httpx.post(realtime.url, content=large, trust_env=False, timeout=60).status_code == 202
     assert sum(realtime.memory_bytes()) < MOST_MEMORY_BYTES
 
 
@@ -177,7 +177,7 @@ CONTENT_TYPES = ["application/json", "application/cloudevents+json", "text/plain
 def test_poison_is_acknowledged_and_set_aside_and_the_process_lives(realtime: Realtime, tmp_path: Path) -> None:
     """Whatever it says it is, on any path; what is too large may come in pieces of unknown number."""
     worker = psutil.Process(realtime.process.pid).children()[0].pid
-    with httpx.Client(base_url=realtime.url, trust_env=False) as client:
+    with httpx.Client(base_url=realtime.url, trust_env=False, timeout=60) as client:
         for number, (name, body) in enumerate(POISON.items()):
             headers = {"content-type": CONTENT_TYPES[number % len(CONTENT_TYPES)], "ce-id": "x"}
             assert client.post("/", content=body(), headers=headers).status_code == 202, name
@@ -193,18 +193,18 @@ def test_poison_is_acknowledged_and_set_aside_and_the_process_lives(realtime: Re
 def test_only_posts_deliver(realtime: Realtime) -> None:
     """Everything else is told so, and nothing is redirected."""
     for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD"):
-        answer = httpx.request(method, realtime.url, trust_env=False)
+        answer = httpx.request(method, realtime.url, trust_env=False, timeout=60)
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_a_stranger_is_refused_before_anything_is_read_of_the_message(realtime: Realtime, tmp_path: Path) -> None:
     """Without a guard of its own it answers this machine only, and a refusal leaves no dead letter behind."""
-    answer = httpx.post(realtime.url, content=b"poison", headers={"host": "sync.example.com"}, trust_env=False)
+    answer = httpx.post(realtime.url, content=b"poison", headers={"host": "sync.example.com"}, trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
     with running(environment(tmp_path, PUSH_SERVICE_ACCOUNT="push@cloud.example.com", PUSH_AUDIENCE="audience")) as guarded:
         for headers in ({}, {"authorization": "Bearer a.b.c"}):
-            answer = httpx.post(guarded.url, content=b"poison", headers=headers, trust_env=False)
+            answer = httpx.post(guarded.url, content=b"poison", headers=headers, trust_env=False, timeout=60)
             assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
-        assert httpx.get(f"{guarded.url}/health", trust_env=False).status_code == 200
+        assert httpx.get(f"{guarded.url}/health", trust_env=False, timeout=60).status_code == 200
     with Database(tmp_path / "state.sqlite3") as database:
         assert SqliteDeadLetters(database).newest(budget_of(5.0)) == []

@@ -21,7 +21,8 @@ from sandbox.launch import Launched, Sandbox, is_healthy, launch, sandbox
 from sandbox.notifications.delivery import Patience
 from sandbox.notifications.project import ProjectControl
 from sandbox.notifications.shop import Shop
-from sandbox.storm import Storm, Weather, break_loose
+from sandbox.storm.delivery import break_loose
+from sandbox.storm.state import Storm, Weather
 from shared.budget import budget_of
 from shared.dead_letters import DeadLetter
 from shared.local.listening import free_port
@@ -79,7 +80,7 @@ def _served(servers: Sandbox, state: Path) -> tuple[str, Launched]:
     environment = servers.environment(state, free_port(), **wanted)
     process = launch("realtime", [sys.executable, "-m", "shared.cli", "serve"], environment)
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not is_healthy(url):
         if process.process.poll() is not None or time.monotonic() > deadline:
             process.stop()

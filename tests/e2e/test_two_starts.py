@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from standstill import measured
 
 from sandbox.launch import Sandbox
 from shared.local.listening import free_port
@@ -27,10 +28,11 @@ def _at_once(urls: Sequence[str]) -> list[httpx.Response]:
     answers: list[httpx.Response] = []
 
     def start(client: httpx.Client) -> None:
-        gate.wait(20.0)
+        gate.wait(90.0)
         answers.append(client.post("/sync/customers", json={"dryRun": True}))
 
-    clients = [httpx.Client(base_url=url, timeout=90.0, verify=False, trust_env=False) for url in urls]
+    alone = httpx.Limits(max_keepalive_connections=0)
+    clients = [httpx.Client(base_url=url, timeout=90.0, verify=False, trust_env=False, limits=alone) for url in urls]
     threads = [threading.Thread(target=start, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
@@ -61,7 +63,7 @@ def _slow_commercetools(servers: Sandbox, seconds: float) -> None:
 def _end(product: Product) -> None:
     """End what runs."""
     product.post("/sync/customers/stop")
-    product.wait(lambda status: status["status"] in FINISHED, STOP_WITHIN_S + 5.0)
+    product.wait(lambda status: status["status"] in FINISHED, 120.0)
 
 
 def test_of_starts_at_once_on_one_server_exactly_one_is_accepted(product: Product) -> None:
@@ -125,10 +127,10 @@ def _ledger(product: Product) -> list[dict[str, Any]]:
 
 def _stopped(product: Product) -> dict[str, Any]:
     """Stop, and see that it takes effect in time."""
-    asked = time.monotonic()
-    assert product.post("/sync/customers/stop").status_code == 200
-    status = product.wait(lambda status: status["status"] not in {"running", "accepted", "stopping"}, STOP_WITHIN_S)
-    assert time.monotonic() - asked < STOP_WITHIN_S
+    with measured() as took:
+        assert product.post("/sync/customers/stop").status_code == 200
+        status = product.wait(lambda status: status["status"] not in {"running", "accepted", "stopping"}, 120.0)
+    assert took.moving_s < STOP_WITHIN_S, took
     assert status["status"] == "stopped", status
     return status
 
@@ -156,7 +158,7 @@ def test_a_stop_while_jobs_are_pending_takes_effect_and_resume_finishes_the_rest
     """Nobody waits for Klaviyo's jobs: their rows are sent again after `resume`, and change nothing."""
     product.start()
     assert product.post("/sync/customers").status_code == 202
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 120.0
     while not any(entry["method"] == "POST" and entry["status"] == 202 for entry in _ledger(product)):
         assert time.monotonic() < deadline, "no job was started"
         time.sleep(0.05)

@@ -50,11 +50,11 @@ from shared.mapping.text import sendable
 from shared.realtime.notification import Change, MalformedNotification, Notification, notification_of
 from shared.realtime.preferred import Known, preferred_requests
 from shared.realtime.registry import ROUTES, route_of
-from shared.realtime.route import Moment, NoSource, Result, Route
+from shared.realtime.route import NoSource, Result, Route
 from shared.realtime.writes import Mapped, PutCategories, PutProduct, SendEvents, SetStock, UpsertProfile
 from shared.settings.document import CustomerRules, SyncDocument
 
-NOW = Moment(datetime(2026, 6, 15, 12, 0, tzinfo=UTC))
+NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 AT = "2026-03-04T18:00:00.000Z"
 BY_NAME = {route.name: route for route in ROUTES}
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
@@ -312,7 +312,7 @@ def test_the_refunds_of_all_notifications_are_those_of_the_import(
 @given(PRODUCT_SOURCES, CATALOG_CHOICES, st.sampled_from(["ProductPublished", "ProductUnpublished"]))
 def test_a_product_is_what_the_mapping_says(source: ProductSource, choices: Choices, kind: str) -> None:
     """Item, variants, categories and what had to be left out; also where an old message says that it was unpublished."""
-    product = product_of(source, choices, NOW.now)
+    product = product_of(source, choices, NOW)
     put = PutProduct(product.item, product.variants, product.categories)
     assert mapped(kind, kind, source, choices) == Mapped((put,), product.adjustments)
 

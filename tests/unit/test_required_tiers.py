@@ -12,6 +12,9 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 NEEDS_DOCUMENT = "from vendor_contracts import needs_vendor_contract\n@needs_vendor_contract('some-openapi.json')\n"
+NEEDS_CHECK = (
+    "import pytest, vendor_contracts\n@pytest.mark.skip(reason=f'{vendor_contracts.NO_TERRAFORM_CHECK}; nothing was checked')\n"
+)
 NEEDS_OTHER = "import pytest\n@pytest.mark.skip(reason='no database here')\n"
 
 
@@ -19,7 +22,7 @@ def suite(folder: Path, marks: str) -> subprocess.CompletedProcess[str]:
     """Runs a suite of one test, that is skipped, with every tier required."""
     tests = folder / "repository" / "tests"
     tests.mkdir(parents=True)
-    for name in ("conftest.py", "google_emulators.py", "vendor_contracts.py"):
+    for name in ("conftest.py", "depth.py", "google_emulators.py", "vendor_contracts.py"):
         shutil.copy(TESTS / name, tests)
     (tests / "test_one.py").write_text(f"{marks}def test_one():\n    assert False\n")
     return subprocess.run(
@@ -27,7 +30,7 @@ def suite(folder: Path, marks: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
         env={**os.environ, "REQUIRE_ALL_TIERS": "1"},
     )
 
@@ -37,14 +40,22 @@ def suite(folder: Path, marks: str) -> subprocess.CompletedProcess[str]:
     [
         (NEEDS_DOCUMENT, False, 0, "vendor contract some-openapi.json is not here; nothing was compared with it (1 tests)"),
         (NEEDS_DOCUMENT, True, 1, "vendor contract some-openapi.json is not here; nothing was compared with it (1 tests)"),
+        (NEEDS_CHECK, False, 0, "terraform-check is not here; nothing was checked (1 tests)"),
+        (NEEDS_CHECK, True, 1, "terraform-check is not here; nothing was checked (1 tests)"),
         (NEEDS_OTHER, False, 1, "no database here (1 tests)"),
     ],
-    ids=["a document that is not expected", "a document that is expected", "anything else"],
+    ids=[
+        "a document that is not expected",
+        "a document that is expected",
+        "a check that is not expected",
+        "a check that is expected",
+        "anything else",
+    ],
 )
 def test_what_is_skipped_is_named_and_fails_where_it_was_expected(
     tmp_path: Path, marks: str, beside: bool, exit_code: int, named: str
 ) -> None:
-    """The vendors' documents are expected only where the folder for them stands beside the repository."""
+    """The vendors' documents, and the check of Terraform, are expected only where their folder stands beside the repository."""
     if beside:
         (tmp_path / "shared").mkdir()
     done = suite(tmp_path, marks)

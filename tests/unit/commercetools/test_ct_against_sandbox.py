@@ -40,7 +40,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def sandbox(url: str) -> Iterator[httpx.Client]:
     """The simulator's own controls, all faults and changes forgotten."""
-    with httpx.Client(base_url=f"{url}/_sandbox", trust_env=False) as control:
+    with httpx.Client(base_url=f"{url}/_sandbox", timeout=60, trust_env=False) as control:
         control.delete("/faults").raise_for_status()
         control.post("/reset").raise_for_status()
         yield control

@@ -44,7 +44,7 @@ def tiny_function(folder: Path, source: str = TINY_FUNCTION) -> Path:
     return path
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
+def eventually(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """The condition's value once it is true; fails when it does not become so in time."""
     until = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -85,7 +85,7 @@ def recording_server() -> Any:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            state.gate.wait(10)
+            state.gate.wait(60)
             if state.breaks:
                 self.close_connection = True
                 return

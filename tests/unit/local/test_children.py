@@ -133,7 +133,7 @@ def test_a_server_whose_master_alone_was_killed_leaves_nobody_behind(run: Run) -
     before = ask(child)
     os.kill(before["master"], signal.SIGKILL)
     eventually(lambda: child.starts == 2)
-    eventually(lambda: not is_alive(before["pid"]), timeout_s=2)
+    eventually(lambda: not is_alive(before["pid"]))
 
 
 def test_gunicorn_itself_replaces_a_killed_worker(run: Run) -> None:
@@ -150,7 +150,7 @@ def test_a_child_that_cannot_start_is_given_up_with_its_last_words(run: Run) -> 
     """After four deaths at the start in a row the error shows why, instead of trying for ever."""
     child = run("raise RuntimeError('the cat is on the keyboard')", ticking=False)
     with pytest.raises(ChildGaveUp, match=r"tiny died 4 times in a row .*(?s:.*)the cat is on the keyboard"):
-        eventually(lambda: child.tick(), timeout_s=60)
+        eventually(lambda: child.tick(), timeout_s=200)
     assert child.starts == children.EARLY_DEATHS
 
 
@@ -160,7 +160,7 @@ def test_the_pause_before_a_new_start_grows(run: Run) -> None:
     child = run("raise SystemExit(7)", ticking=False)
     child.say = told.append
     with pytest.raises(ChildGaveUp):
-        eventually(lambda: child.tick(), timeout_s=60)
+        eventually(lambda: child.tick(), timeout_s=200)
     assert told == [f"tiny ended (exit code 7); starting it again in {pause} s" for pause in ("0.5", "1", "2")]
 
 
@@ -170,9 +170,9 @@ def test_a_child_ends_when_asked(run: Run) -> None:
     eventually(lambda: child.tick() or child.url)
     pids = [child.pid, *(process.pid for process in psutil.Process(child.pid).children())]
     child.ask_to_end()
-    child.end(5.0)
+    child.end(60.0)
     assert child.url is None
-    assert not any(is_alive(pid) for pid in pids if pid)
+    eventually(lambda: not any(is_alive(pid) for pid in pids if pid))
 
 
 def test_a_child_that_does_not_end_is_made_to(run: Run) -> None:
@@ -185,8 +185,8 @@ def test_a_child_that_does_not_end_is_made_to(run: Run) -> None:
     pids = [process.pid for process in _all(child)]
     child.ask_to_end()
     child.end(0.3)
-    asked.join(10)
-    assert not any(is_alive(pid) for pid in pids)
+    asked.join(60)
+    eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def _all(child: Child) -> list[psutil.Process]:

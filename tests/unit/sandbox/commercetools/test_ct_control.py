@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from sandbox.commercetools.__main__ import main, parser, settings_from
-from sandbox.faults import ConnectionDroppedError, FaultRule
+from sandbox.fault_middleware import ConnectionDroppedError
+from sandbox.faults import FaultRule
 
 
 def listing(ct: Any, **params: Any) -> list[dict[str, Any]]:
@@ -159,7 +160,7 @@ def test_it_runs_as_a_process_and_says_where() -> None:
             assert process.stdout is not None
             address = process.stdout.readline().removeprefix("listening on ").strip()
             assert address.startswith("http://127.0.0.1:")
-            with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+            with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
                 form = {"grant_type": "client_credentials"}
                 token = client.post("/oauth/token", data=form, auth=("sandbox-client", "sandbox-secret"))
                 assert len(token.headers.get_list("date")) == 1

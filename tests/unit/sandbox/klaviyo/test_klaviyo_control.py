@@ -5,6 +5,8 @@ from typing import Any
 
 from klaviyo_bench import Bench, import_body, profile
 
+from sandbox.klaviyo.backlog import SLICE_ROWS
+
 JOBS = "/api/profile-bulk-import-jobs"
 IMPORT = "/api/profile-import"
 
@@ -136,3 +138,15 @@ def test_reset_forgets_everything(bench: Bench) -> None:
     assert bench.get("/api/profiles")["data"] == []
     assert control(bench, "summary")["requests"] == 1
     assert bench.call("GET", "/_sandbox/faults").json() == []
+
+
+def test_reset_forgets_a_job_in_the_middle(bench: Bench) -> None:
+    """Whoever applies its rows just then goes on with none of them."""
+    bench.post(JOBS, import_body(*(profile(external_id=f"c{number}") for number in range(2 * SLICE_ROWS))))
+    bench.now += 60
+    backlog = bench.account.backlog
+    assert backlog.nudge(bench.now)
+    assert len(list(bench.account.profiles)) == SLICE_ROWS
+    bench.call("POST", "/_sandbox/reset")
+    backlog.settle_at_once(bench.now)
+    assert len(list(bench.account.profiles)) == 0

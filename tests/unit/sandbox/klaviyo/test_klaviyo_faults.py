@@ -1,13 +1,17 @@
 """Injected faults, as the simulated Klaviyo plays them."""
 
+import asyncio
 import math
 import random
 from typing import Any
 
+import httpx
 import pytest
-from klaviyo_bench import Bench, import_body, profile
+from klaviyo_bench import HEADERS, Bench, import_body, profile
 
-from sandbox.faults import ConnectionDroppedError, FaultPlan, FaultRule, LatencyProfile, lognormal_s
+from sandbox.fault_middleware import ConnectionDroppedError
+from sandbox.faults import FaultPlan, FaultRule, LatencyProfile, lognormal_s
+from sandbox.klaviyo import create_app
 
 IMPORT = "/api/profile-import"
 JOBS = "/api/profile-bulk-import-jobs"
@@ -135,6 +139,32 @@ def test_delays_add_to_whatever_else_happens(bench: Bench) -> None:
     inject(bench, {"kind": "delay", "seconds": 2}, {"kind": "delay", "seconds": 1}, {"kind": "status", "status": 500})
     assert bench.post(IMPORT, ANNA).status_code == 500
     assert bench.slept == [3]
+
+
+def test_a_reset_ends_the_requests_that_are_held_up(bench: Bench) -> None:
+    """What was sent before it does not show up in the account after it."""
+
+    async def reset_meanwhile() -> None:
+        over = asyncio.Event()
+
+        async def sleep(_seconds: float) -> None:
+            await over.wait()
+
+        app = create_app(bench.settings, sleep=sleep)
+        account = app.state.account
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://klaviyo.test", headers=HEADERS) as client:
+            await client.post("/_sandbox/faults", json=[{"kind": "delay", "seconds": 60}])
+            held = asyncio.create_task(client.post(IMPORT, json=ANNA))
+            while not account.faults.counts()[0]["hit"]:
+                await asyncio.sleep(0)
+            assert (await client.post("/_sandbox/reset")).status_code == 204
+            over.set()
+            with pytest.raises(ConnectionDroppedError):
+                await held
+        assert (account.ledger.entries, list(account.ledger.effects())) == ([], [])
+
+    asyncio.run(reset_meanwhile())
 
 
 def test_faults_can_be_seen_and_cleared(bench: Bench) -> None:

@@ -25,11 +25,11 @@ def server() -> Iterator[httpx.Client]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("listening on http://127.0.0.1:")
-        with httpx.Client(base_url=line.split()[-1], headers=HEADERS, timeout=5, trust_env=False) as client:
+        with httpx.Client(base_url=line.split()[-1], headers=HEADERS, timeout=60, trust_env=False) as client:
             yield client
     finally:
         process.terminate()
-        _, logged = process.communicate(timeout=10)
+        _, logged = process.communicate(timeout=60)
     assert logged == "", "the server logs nothing, least of all paths and keys"
 
 

@@ -16,7 +16,7 @@ from sandbox.notifications.delivery import ACKNOWLEDGED, NO_ANSWER, Courier, Par
 from sandbox.notifications.disorder import repeated, shuffled_within
 from sandbox.notifications.envelopes import Request
 
-IMPATIENT = Patience(first_s=0.001, most_s=0.004, attempts=6, answer_s=5.0)
+IMPATIENT = Patience(first_s=0.001, most_s=0.004, attempts=6, answer_s=60.0)
 
 
 class Function:
@@ -117,8 +117,10 @@ def test_a_message_is_given_up_after_the_last_attempt() -> None:
 def test_no_more_is_under_way_than_there_are_workers() -> None:
     """And as much as that at some time."""
 
+    trio = threading.Barrier(3, timeout=60)
+
     def slow(_name: str, _attempt: int) -> int:
-        time.sleep(0.02)
+        trio.wait()
         return 204
 
     with function(slow) as served:
