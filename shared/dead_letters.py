@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Protocol
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from shared.budget import Budget
+from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite, TransientError
+
+if TYPE_CHECKING:
+    from shared.logs import Log
 
 MOST = 5_000
 """Dead letters that are kept; when there are more, the oldest go."""
@@ -57,13 +62,49 @@ class DeadLetters(Protocol):
         """Remove one; whether it was there."""
 
 
+class Kept(Enum):
+    """Where a dead letter is when its message is to be acknowledged."""
+
+    STORED = auto()
+    LOGGED = auto()  # the store refuses it, so the pointer is in an ERROR log line
+    NOT_YET = auto()  # nowhere: the message is to be delivered again
+
+
+def keep(store: DeadLetters, letter: DeadLetter, budget: Budget) -> Kept:
+    """Record a dead letter, before its message is acknowledged (decisions.md 4); says in the log what has failed."""
+    try:
+        store.add(letter, budget)
+    except (PermanentError, StaleWrite):
+        _log().error("dead letter cannot be stored, this line is all there is", **log_fields(letter))
+        return Kept.LOGGED
+    except (TransientError, AuthError, Interrupted) as error:
+        _log().warning("dead letter is not stored yet", dead_letter_id=letter.letter_id, error=error)
+        return Kept.NOT_YET
+    return Kept.STORED
+
+
+def log_fields(letter: DeadLetter) -> dict[str, str | None]:
+    """What a log line says of a dead letter: enough to find the resource without it."""
+    return {
+        "dead_letter_id": letter.letter_id,
+        "reason": letter.reason,
+        "message_type": letter.message_type,
+        "resource_type": letter.resource_type,
+        "resource_id": letter.resource_id,
+        "at": letter.pointer,
+    }
+
+
 def say_deleted(count: int) -> None:
     """Say it where the oldest letters went to keep the bound: a replay will never find them."""
     if count:
-        from shared import logs  # the command line loads this module for its help, and no logging with it
+        _log().error("dead letters over the bound were deleted", deleted_count=count)
 
-        _log = logs.get(__name__)
-        _log.error("dead letters over the bound were deleted", deleted_count=count)
+
+def _log() -> Log:
+    from shared import logs  # the command line loads this module for its help, and no logging with it
+
+    return logs.get(__name__)
 
 
 def letter_id_of(message_type: str, resource_type: str, resource_id: str, reason: str) -> str:

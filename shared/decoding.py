@@ -1,4 +1,4 @@
-"""What makes of bytes no document at all."""
+"""The errors that unreadable content raises."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What happens to a failure: one table, as data (decisions.md 4).
 
 `situation_of_status` reads an HTTP status, `situation_of` an error; `TABLE` says what each side of the product then does.
-Pure: no client, clock or logger.
+What there is nothing to do for, and a row that Klaviyo refuses among others, is no error and stands in no line: a message is
+skipped, an item is counted as skipped or failed, and the work goes on. Pure: no client, clock or logger.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.errors import AuthError, Gone, Host, PermanentError, TransientError
+from shared.errors import AuthError, Gone, Host, PermanentError
 
 
 class Situation(StrEnum):
     """What happened, as far as the table distinguishes it."""
 
-    NOTHING_TO_DO = "nothing_to_do"
     PERMANENT = "permanent"
     GONE = "gone"
-    LOOKUP_FORBIDDEN = "lookup_forbidden"
-    DEAD_LETTERS_FORBIDDEN = "dead_letters_forbidden"
     TRANSIENT = "transient"
     AUTHENTICATION = "authentication"
+
+
+class Dispensable(StrEnum):
+    """What a 403 may forbid that the work goes on without: whoever asked catches it, so it has no line in the table."""
+
+    LOOKUP_FORBIDDEN = "lookup_forbidden"
+    DEAD_LETTERS_FORBIDDEN = "dead_letters_forbidden"
 
 
 class RealtimeAction(StrEnum):
@@ -30,38 +35,35 @@ class RealtimeAction(StrEnum):
 
     SKIP = "skip"  # acknowledge and count the reason
     DEAD_LETTER = "dead_letter"  # record a pointer, acknowledge
-    GO_ON = "go_on"  # continue without the look-up, count it, name it once
-    LOG_POINTER = "log_pointer"  # the pointer goes to an ERROR log line, acknowledge
     REDELIVER = "redeliver"  # retry inside the time budget, then answer non-2xx
 
 
 class BulkAction(StrEnum):
-    """What a bulk worker does with the item or the batch."""
+    """What an import does."""
 
-    SKIP = "skip"  # count the reason
-    FAIL_ITEM = "fail_item"  # record the item as failed, go on
-    GO_ON = "go_on"
-    LOG_POINTER = "log_pointer"
-    REDELIVER = "redeliver"  # retry inside the time budget, then leave the batch for redelivery
+    FAIL_BATCH = "fail_batch"  # its items without an outcome are recorded as failed, the run goes on
+    REDELIVER = "redeliver"  # retry inside the time budget, then leave the message for redelivery
     HALT = "halt"  # the run halts and can be resumed
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One line of the table."""
+class Line:
+    """One line of the table: what becomes of a notification, of a batch, and of a run's own step.
+
+    `step` is for what a run cannot do without: the query that plans a range, the beginning of the next import of a chain.
+    """
 
     realtime: RealtimeAction
-    bulk: BulkAction
+    batch: BulkAction
+    step: BulkAction
 
 
-TABLE: Mapping[Situation, Outcome] = {
-    Situation.NOTHING_TO_DO: Outcome(RealtimeAction.SKIP, BulkAction.SKIP),
-    Situation.PERMANENT: Outcome(RealtimeAction.DEAD_LETTER, BulkAction.FAIL_ITEM),
-    Situation.GONE: Outcome(RealtimeAction.SKIP, BulkAction.SKIP),
-    Situation.LOOKUP_FORBIDDEN: Outcome(RealtimeAction.GO_ON, BulkAction.GO_ON),
-    Situation.DEAD_LETTERS_FORBIDDEN: Outcome(RealtimeAction.LOG_POINTER, BulkAction.LOG_POINTER),
-    Situation.TRANSIENT: Outcome(RealtimeAction.REDELIVER, BulkAction.REDELIVER),
-    Situation.AUTHENTICATION: Outcome(RealtimeAction.REDELIVER, BulkAction.HALT),
+TABLE: Mapping[Situation, Line] = {
+    Situation.PERMANENT: Line(RealtimeAction.DEAD_LETTER, batch=BulkAction.FAIL_BATCH, step=BulkAction.HALT),
+    # Imports ask for no item by a path of its own, and count what a query does not find: a 404 there is about something else.
+    Situation.GONE: Line(RealtimeAction.SKIP, batch=BulkAction.FAIL_BATCH, step=BulkAction.HALT),
+    Situation.TRANSIENT: Line(RealtimeAction.REDELIVER, batch=BulkAction.REDELIVER, step=BulkAction.REDELIVER),
+    Situation.AUTHENTICATION: Line(RealtimeAction.REDELIVER, batch=BulkAction.HALT, step=BulkAction.HALT),
 }
 
 
@@ -77,16 +79,16 @@ class PathKind(StrEnum):
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 
-def situation_of_status(host: Host, status: int, kind: PathKind) -> Situation:
+def situation_of_status(host: Host, status: int, kind: PathKind) -> Situation | Dispensable:
     """The situation that a non-2xx `status` (100 to 599) stands for.
 
     A redirect is an answer of something in between, never a verdict on the content: neither host redirects, and none is
     followed (decisions.md 17).
     """
     if status == 403 and kind is PathKind.OPTIONAL_LOOKUP:
-        return Situation.LOOKUP_FORBIDDEN
+        return Dispensable.LOOKUP_FORBIDDEN
     if status == 403 and kind is PathKind.DEAD_LETTERS:
-        return Situation.DEAD_LETTERS_FORBIDDEN
+        return Dispensable.DEAD_LETTERS_FORBIDDEN
     if status in {401, 403}:
         return Situation.AUTHENTICATION
     if status in _TRANSIENT_STATUSES or status >= 500 or status < 400:
@@ -107,7 +109,5 @@ def situation_of(error: Exception) -> Situation:
             return Situation.GONE
         case PermanentError():
             return Situation.PERMANENT
-        case TransientError():
-            return Situation.TRANSIENT
         case _:
             return Situation.TRANSIENT

@@ -21,7 +21,8 @@ from shared.errors import SyncError
 STRUCTURED_EVENT = "application/cloudevents+json"
 ABSENT = msgspec.Raw(b"")
 
-_ID = re.compile(r"[A-Za-z0-9._:/$-]{1,128}")
+_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+"""What queues call a delivery: a number, a UUID, hexadecimal digits. Ids are logged, and no name or address has this form."""
 
 
 class MalformedPush(SyncError):
@@ -128,14 +129,19 @@ def _is_text(value: msgspec.Raw) -> bool:
     return memoryview(value)[:1].tobytes() == b'"'
 
 
-def shown_id(value: msgspec.Raw) -> str:
-    """The JSON text `value` if it could be an id, else ""."""
+def text_if_any(value: msgspec.Raw) -> str:
+    """The JSON text that `value` is, "" if it is none."""
     try:
-        return plain_id(_TEXT.decode(value)) if value else ""
+        return _TEXT.decode(value) if value else ""
     except UNDECODABLE:
         return ""
 
 
+def shown_id(value: msgspec.Raw) -> str:
+    """The JSON text `value` if it has the form of a queue's id, else ""."""
+    return plain_id(text_if_any(value))
+
+
 def plain_id(candidate: str) -> str:
-    """`candidate` if it could be an id, else "": what is no id might be anything, and ids are logged."""
+    """`candidate` if it has the form of a queue's id, else "": what has not might be anything."""
     return candidate if _ID.fullmatch(candidate) else ""

@@ -8,12 +8,14 @@ from functions.lean import without_terminal_libraries
 
 with without_terminal_libraries():
     from functions.http import answered
-    from shared.bulk.http.api import MOST_BODY_BYTES, answer
+    from functions.opening import opened
+    from shared.bulk.http import MOST_BODY_BYTES
+    from shared.bulk.http.api import answer
     from shared.bulk.http.tasks import plan_task
-    from shared.bulk.wiring import open_function
+    from shared.bulk.wiring import open_import_app
     from shared.http import ApiRequest, ApiResponse
 
-_app = open_function()
+_app = opened(open_import_app)
 
 
 def bulk_dispatch(request: flask.Request) -> flask.Response:

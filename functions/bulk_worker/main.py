@@ -8,11 +8,12 @@ from functions.lean import without_terminal_libraries
 
 with without_terminal_libraries():
     from functions.http import answered
-    from shared.bulk.http.api import MOST_BODY_BYTES
+    from functions.opening import opened
+    from shared.bulk.http import MOST_BODY_BYTES
     from shared.bulk.http.tasks import worker_answer
-    from shared.bulk.wiring import open_function
+    from shared.bulk.wiring import open_import_app
 
-_app = open_function()
+_app = opened(open_import_app)
 
 
 def bulk_worker(request: flask.Request) -> flask.Response:

@@ -8,12 +8,13 @@ from functions.lean import without_terminal_libraries
 
 with without_terminal_libraries():
     from functions.http import answered_unread
+    from functions.opening import opened
     from shared.access import VerifyIdToken, guarded_by_id_token
     from shared.realtime.envelope import MOST_BODY_BYTES
     from shared.realtime.http import answer
-    from shared.realtime.wiring import open_function
+    from shared.realtime.wiring import open_realtime_app
 
-_app = open_function()
+_app = opened(open_realtime_app)
 
 
 def _verifier() -> VerifyIdToken | None:

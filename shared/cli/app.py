@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shared.cli import dead_letters
-from shared.cli.ending import EXIT_CODES, Exit, complain, complain_of, ending, environ
+from shared.cli.calling import follow, import_api, show, show_run, show_started
+from shared.cli.ending import EXIT_CODES, Exit, complain, ending, environ
 from shared.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from httpx import Auth
-
-    from shared.cli.api_client import Answer, ImportApi
+    from shared.cli.api_client import ImportApi
 
 
 class OneKind(StrEnum):
@@ -121,10 +117,10 @@ def import_(
         "modifiedAfter": modified_after,
         "dryRun": dry_run or None,
     }
-    with _api(url, as_json) as api:
+    with import_api(url, as_json) as api:
         listed = _listed_ids(ids, ids_file)
         options = {name: value for name, value in {**chosen, "ids": listed}.items() if value is not None}
-        _started(api, api.start(kind.value, options), watch, as_json)
+        show_started(api, api.start(kind.value, options), watch, as_json)
 
 
 @app.command("delete-all")
@@ -149,20 +145,20 @@ def delete_all(
         complain(f"that is not {kind.value}: nothing was deleted")
         raise typer.Exit(Exit.USAGE)
     options = {"deleteAll": True, "confirmDeletion": kind.value} | ({"onlyOwn": True} if only_own else {})
-    with _api(url, as_json) as api:
-        _started(api, api.start(kind.value, options), watch, as_json)
+    with import_api(url, as_json) as api:
+        show_started(api, api.start(kind.value, options), watch, as_json)
 
 
 @app.command()
 def status(kind: OptionalKind = None, url: Url = None, as_json: Json = False) -> None:
     """Show where the newest import of each kind stands."""
-    with _api(url, as_json) as api:
+    with import_api(url, as_json) as api:
         if kind:
-            _show_run(api.status(kind.value), as_json)
+            show_run(api.status(kind.value), as_json)
             return
         answer = api.statuses()
         newest = [run for run in answer["kinds"].values() if run]
-        _show(answer, as_json, lambda render: render.table(newest) if newest else ["nothing was imported yet"])
+        show(answer, as_json, lambda render: render.table(newest) if newest else ["nothing was imported yet"])
 
 
 @app.command()
@@ -173,16 +169,16 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the imports, newest first."""
-    with _api(url, as_json) as api:
+    with import_api(url, as_json) as api:
         answer = api.runs(kind.value if kind else None, limit)
-        _show(answer, as_json, lambda render: render.table(answer["runs"]) if answer["runs"] else ["there are no runs"])
+        show(answer, as_json, lambda render: render.table(answer["runs"]) if answer["runs"] else ["there are no runs"])
 
 
 @app.command()
 def run(run_id: RunId, url: Url = None, as_json: Json = False) -> None:
     """Show one import in detail, with reasons and first problems."""
-    with _api(url, as_json) as api:
-        _show_run(api.run(run_id), as_json)
+    with import_api(url, as_json) as api:
+        show_run(api.run(run_id), as_json)
 
 
 @app.command()
@@ -191,9 +187,9 @@ def stop(kind: Kind, url: Url = None, as_json: Json = False) -> None:
 
     It can be resumed. An import of all stops with each of its kinds.
     """
-    with _api(url, as_json) as api:
+    with import_api(url, as_json) as api:
         answer = api.stop(kind.value)
-        _show(answer, as_json, lambda _: [f"stopping {answer['runId']}; go on later with: ct-klaviyo resume {answer['runId']}"])
+        show(answer, as_json, lambda _: [f"stopping {answer['runId']}; go on later with: ct-klaviyo resume {answer['runId']}"])
 
 
 @app.command()
@@ -202,10 +198,10 @@ def resume(run_or_kind: RunOrKind, watch: Watching = False, url: Url = None, as_
 
     It goes on where it was. Where it is part of an import of all, that goes on with it.
     """
-    with _api(url, as_json) as api:
+    with import_api(url, as_json) as api:
         run_id = _run_id(api, run_or_kind)
         answer = api.resume(run_id)
-        _started(api, {"runId": run_id, **answer}, watch, as_json)
+        show_started(api, {"runId": run_id, **answer}, watch, as_json)
 
 
 @app.command()
@@ -215,15 +211,15 @@ def retry(run_id: RunId, watch: Watching = False, url: Url = None, as_json: Json
     It is a new import, of one kind. An import of all is not retried as a whole, but by the run of each kind: `ct-klaviyo run`
     with its id names those in which something failed.
     """
-    with _api(url, as_json) as api:
-        _started(api, api.retry(run_id), watch, as_json)
+    with import_api(url, as_json) as api:
+        show_started(api, api.retry(run_id), watch, as_json)
 
 
 @app.command()
 def watch(run_or_kind: RunOrKind, url: Url = None, as_json: Json = False) -> None:
     """Follow an import until it ends; Ctrl-C stops it cleanly."""
-    with _api(url, as_json) as api:
-        _watch(api, _run_id(api, run_or_kind), as_json)
+    with import_api(url, as_json) as api:
+        follow(api, _run_id(api, run_or_kind), as_json)
 
 
 @app.command()
@@ -246,47 +242,6 @@ def unlock(
     with ending():
         lock = unlocking.import_lock(load(environ()))
         typer.echo(unlocking.unlock(lock, kind.value, confirm, budget_of(unlocking.BUDGET_S), force=force))
-
-
-@contextmanager
-def _api(url: str | None, as_json: bool) -> Iterator[ImportApi]:
-    """The import API for the length of a command; turns its errors into messages and exit codes."""
-    from shared.cli import render
-    from shared.cli.address import api_address
-    from shared.cli.api_client import CallFailed, Refused, connect
-
-    try:
-        address = api_address(environ(), url)
-        api = connect(address.url, address.key, _auth(address.audience))
-        with api.client:
-            yield api
-    except ConfigError as error:
-        complain_of(error)
-        raise typer.Exit(Exit.USAGE) from None
-    except CallFailed as error:
-        _fail(as_json, {"error": error.code, "message": str(error)}, [str(error), *(f"  {line}" for line in error.advice)])
-    except Refused as refused:
-        _fail(as_json, refused.body, render.refusal(refused.status, refused.body))
-
-
-def _auth(audience: str | None) -> Auth | None:
-    """What signs the calls of an import API that Google keeps private. Who is nobody to Google learns it at once."""
-    if audience is None:
-        return None
-    from shared.cli.google_identity import GoogleAuth, google_identity
-    from shared.settings import environment
-
-    identity = google_identity(audience, environment())
-    identity.token()
-    return GoogleAuth(identity)
-
-
-def _fail(as_json: bool, body: Answer, lines: list[str]) -> None:
-    if as_json:
-        typer.echo(json.dumps(body))
-    else:
-        complain("\n".join(lines))
-    raise typer.Exit(Exit.FAILED)
 
 
 def _listed_ids(ids: list[str] | None, ids_file: Path | None) -> list[str] | None:
@@ -316,41 +271,3 @@ def _run_id(api: ImportApi, run_or_kind: str) -> str:
     if run_or_kind in tuple(ImportKind):
         return str(api.status(run_or_kind)["runId"])
     return run_or_kind
-
-
-def _show(answer: Answer, as_json: bool, lines: Callable[[Any], list[str]]) -> None:
-    from shared.cli import render
-
-    typer.echo(json.dumps(answer) if as_json else "\n".join(lines(render)))
-
-
-def _show_run(status: Answer, as_json: bool) -> None:
-    _show(status, as_json, lambda render: render.summary(status))
-
-
-def _started(api: ImportApi, answer: Answer, watch: bool, as_json: bool) -> None:
-    run_id = str(answer["runId"])
-    if watch:
-        _watch(api, run_id, as_json)
-    _show(answer, as_json, lambda _: [f"started {run_id}", f"watch it with: ct-klaviyo watch {run_id}"])
-
-
-def _watch(api: ImportApi, run_id: str, as_json: bool) -> None:
-    """Follow the run to its end and leave with the exit code of its state."""
-    from rich.console import Console
-
-    from shared.cli.progress import LeftEarly, Watch
-
-    resume_with = f"resume with: ct-klaviyo resume {run_id}"
-    try:
-        last = Watch(api, Console(stderr=as_json)).until_ended(run_id)
-    except LeftEarly:
-        complain(f"left before the run has stopped; {resume_with}")
-        raise typer.Exit(Exit.STOPPED) from None
-    _show_run(last, as_json)
-    raise typer.Exit(exit_code(str(last.get("status"))))
-
-
-def exit_code(status: str) -> Exit:
-    """The exit code that stands for a run's final state."""
-    return {"completed": Exit.OK, "completed_with_errors": Exit.FAILED}.get(status, Exit.STOPPED)

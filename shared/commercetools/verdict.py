@@ -14,7 +14,7 @@ import msgspec
 
 from shared.decoding import UNDECODABLE
 from shared.errors import AuthError, Gone, Host, HostDown, PermanentError, RateLimited, StaleWrite, SyncError, TransientError
-from shared.outcomes import PathKind, Situation, situation_of_status
+from shared.outcomes import Dispensable, PathKind, Situation, situation_of_status
 
 CONCURRENT_MODIFICATION = "ConcurrentModification"
 QUERY_TOO_COMPLEX = "QueryComplexityLimitExceeded"
@@ -104,12 +104,11 @@ def error_of(refusal: Refusal, kind: PathKind, operation: str, retry_after_s: fl
     status, code = refusal.status, refusal.code
     if status == 409 and code == CONCURRENT_MODIFICATION:
         return VersionConflict(operation)
-    situation = situation_of_status(Host.COMMERCETOOLS, status, kind)
-    match situation:
+    match situation_of_status(Host.COMMERCETOOLS, status, kind):
         case Situation.AUTHENTICATION:
             hint = f" (one of {', '.join(refusal.scopes)} is missing)" if refusal.scopes else ""
             return AuthError(Host.COMMERCETOOLS, status, operation, hint)
-        case Situation.LOOKUP_FORBIDDEN | Situation.DEAD_LETTERS_FORBIDDEN:
+        case Dispensable():
             return Forbidden(code)
         case Situation.GONE:
             return Gone(code, host=Host.COMMERCETOOLS, status=status)

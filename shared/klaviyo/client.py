@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -30,14 +29,6 @@ _UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 
 T = TypeVar("T")
 _log = logs.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointCount:
-    """What was sent to one endpoint: requests, retries included, and how many were answered 429."""
-
-    requests: int = 0
-    rate_limited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +114,6 @@ class KlaviyoClient:
         self._limiter = limiter
         self._attempts = attempts
         self._rng = rng
-        self._lock = threading.Lock()
-        self._counts: dict[str, EndpointCount] = {}
 
     def send(self, request: Request[T], budget: Budget) -> T:
         """Send until there is a verdict, and give the decoded answer.
@@ -145,11 +134,6 @@ class KlaviyoClient:
             lambda: self._once(request, so_far, budget), budget, attempts=self._attempts, on_retry=on_retry, rng=self._rng
         )
 
-    def counters(self) -> dict[str, EndpointCount]:
-        """A copy of the counts so far, by the endpoint's name."""
-        with self._lock:
-            return dict(self._counts)
-
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
@@ -162,7 +146,6 @@ class KlaviyoClient:
         finally:
             known = answer if isinstance(answer, _Answer) else None
             self._limiter.observe(permit, known.status if known else None, known.headers if known else {})
-            self._count(request.endpoint.name, rate_limited=known is not None and known.status == 429)
         if isinstance(answer, _NoAnswer):
             so_far.lost = so_far.lost or answer.fault not in _UNSENT
             budget.check_stop()
@@ -196,11 +179,6 @@ class KlaviyoClient:
             if interrupted.cause is not Interrupted.Cause.DEADLINE:
                 raise
         return exchange.no_answer("TooSlow")
-
-    def _count(self, name: str, *, rate_limited: bool) -> None:
-        with self._lock:
-            count = self._counts.get(name, EndpointCount())
-            self._counts[name] = replace(count, requests=count.requests + 1, rate_limited=count.rate_limited + rate_limited)
 
 
 def open_klaviyo(

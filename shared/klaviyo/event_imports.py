@@ -83,7 +83,7 @@ class EventImporter:
 
 
 @dataclass(slots=True)
-class _Course:
+class _BodyFate:
     """How one body fares: the phones refused so far, and the rows that are to go over the single endpoint, by their numbers."""
 
     phones: RefusedPhones = field(default_factory=RefusedPhones)
@@ -161,7 +161,7 @@ class _Import:
 
     def _sent_in_bulk(self, body: Body) -> list[tuple[int, bytes]]:
         """Send a body; the rows of it that are to go over the single endpoint, in their order."""
-        course = _Course()
+        fate = _BodyFate()
 
         def send(part: Body) -> None:
             try:
@@ -169,34 +169,34 @@ class _Import:
             except Refused as refused:
                 if named_rows(refused, len(part.rows)) or not _is_stored(refused):
                     raise
-                course.set_aside(part)
+                fate.set_aside(part)
             else:
                 for row in part.indices:
                     self._settle(row, _SENT)
 
         def give_up(part: Body, refused: Refused) -> None:
             if refused.status in CONTENT_STATUSES:
-                course.set_aside(part)
+                fate.set_aside(part)
                 return
             for row in part.indices:
                 self._settle(row, Failed(refused.reason, refused.pointer))
 
         def without_named(part: Body, named: NamedRows) -> Body:
-            return self._without_refused(part, named, course)
+            return self._without_refused(part, named, fate)
 
         bring_through(body, send, without_named, give_up, searched_rows_least=SEARCHED_ROWS_LEAST)
-        if course.alone:
-            _log.info("events go to klaviyo one by one", rows=len(course.alone))
-        return sorted(course.alone)
+        if fate.alone:
+            _log.info("events go to klaviyo one by one", rows=len(fate.alone))
+        return sorted(fate.alone)
 
-    def _without_refused(self, body: Body, named: NamedRows, course: _Course) -> Body:
+    def _without_refused(self, body: Body, named: NamedRows, fate: _BodyFate) -> Body:
         """What of the body is to be sent again: no row refused, and no phone that was or would be."""
         refused_phones = (
             decode_bulk_event(body.rows[position]).profile.phone_number
             for position, refusals in named.items()
             if only_the_phone(refusals)
         )
-        course.phones.note(phone for phone in refused_phones if phone is not None)
+        fate.phones.note(phone for phone in refused_phones if phone is not None)
         replaced: dict[int, bytes] = {}
         stored, failed = set[int](), set[int]()
         for position, (index, row) in enumerate(zip(body.indices, body.rows, strict=True)):
@@ -207,9 +207,9 @@ class _Import:
                     self._settle(index, Failed(lasting.code, lasting.pointer))
                 else:
                     stored.add(position)
-                    course.alone.append((index, row))
-            elif refusals or course.phones.many:
-                reduced = _less_the_phone(row, None if refusals else course.phones)
+                    fate.alone.append((index, row))
+            elif refusals or fate.phones.many:
+                reduced = _less_the_phone(row, None if refusals else fate.phones)
                 if reduced is not None:
                     replaced[position] = reduced
                     self._phones_dropped.add(index)
@@ -218,10 +218,10 @@ class _Import:
                     self._settle(index, Failed(refusals[0].code, refusals[0].pointer))
         _log.info("klaviyo refused rows of a body", rows=len(body.rows), adjustments=len(replaced), failed=len(failed))
         rest = body.changed(without=failed | stored, replaced=replaced)
-        course.duplicate_rounds += bool(stored)
-        if course.duplicate_rounds < DUPLICATE_ROUNDS:
+        fate.duplicate_rounds += bool(stored)
+        if fate.duplicate_rounds < DUPLICATE_ROUNDS:
             return rest
-        course.set_aside(rest)
+        fate.set_aside(rest)
         return rest.changed(without=range(len(rest.rows)))
 
     def _send_alone(self, rows: Sequence[tuple[int, bytes]]) -> None:

@@ -12,8 +12,7 @@ import msgspec
 
 from shared.klaviyo.events import Event
 from shared.klaviyo.profiles import ProfileAttributes
-from shared.klaviyo.row_outcomes import Failed, RowOutcome, Sent
-from shared.mapping.result import Adjustment
+from shared.klaviyo.row_outcomes import RowOutcome, StoredOutcome, by_outcome, stored_fields
 
 DIGEST_BYTES = 12
 """Enough to tell the events of any account apart."""
@@ -24,21 +23,11 @@ REMEMBERED_MOST = 20_000
 POINTER_BYTES_MOST = 50_000
 """How much of a record the pointers of failures may take; beyond that a failure is remembered by its reason alone."""
 
-_POINTER_OVERHEAD_BYTES = 100
 
-
-class SettledEvents(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An outcome and the digests of the events that have it, in base64; `reason` is None for those that Klaviyo has."""
+class SettledEvents(StoredOutcome, frozen=True, omit_defaults=True, kw_only=True):
+    """An outcome and the digests of the events that have it, in base64."""
 
     digests: str
-    reason: str | None = None
-    pointer: str | None = None
-    adjustments: tuple[Adjustment, ...] = ()
-
-    @property
-    def outcome(self) -> RowOutcome:
-        """What became of these events."""
-        return Sent(self.adjustments) if self.reason is None else Failed(self.reason, self.pointer)
 
 
 class KnownEventsRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,14 +49,7 @@ class KnownEvents:
 
     def to_record(self) -> KnownEventsRecord:
         """All of it as plain values, as far as `REMEMBERED_MOST` goes; of very many failures some lose their pointers."""
-        groups: dict[RowOutcome, list[bytes]] = {}
-        pointer_bytes = 0
-        for digest, outcome in islice(self.outcomes.items(), REMEMBERED_MOST):
-            told = outcome
-            if isinstance(outcome, Failed) and outcome.pointer is not None and outcome not in groups:
-                pointer_bytes += len(outcome.pointer) + _POINTER_OVERHEAD_BYTES
-                told = outcome if pointer_bytes <= POINTER_BYTES_MOST else Failed(outcome.reason)
-            groups.setdefault(told, []).append(digest)
+        groups = by_outcome(islice(self.outcomes.items(), REMEMBERED_MOST), POINTER_BYTES_MOST)
         return KnownEventsRecord([_settled(outcome, digests) for outcome, digests in groups.items()])
 
     @classmethod
@@ -90,10 +72,7 @@ def person_of(profile: ProfileAttributes) -> str:
 
 
 def _settled(outcome: RowOutcome, digests: Iterable[bytes]) -> SettledEvents:
-    encoded = base64.b64encode(b"".join(digests)).decode()
-    if isinstance(outcome, Failed):
-        return SettledEvents(encoded, outcome.reason, outcome.pointer)
-    return SettledEvents(encoded, adjustments=outcome.adjustments)
+    return SettledEvents(digests=base64.b64encode(b"".join(digests)).decode(), **stored_fields(outcome))
 
 
 def _digests(encoded: str) -> list[bytes]:

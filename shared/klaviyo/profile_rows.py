@@ -14,14 +14,12 @@ import msgspec
 from shared.klaviyo.profile_requests import decode_profile, encode_profile
 from shared.klaviyo.profiles import ProfileAttributes
 from shared.klaviyo.requests import RefusedRow
-from shared.klaviyo.row_outcomes import Failed, Sent
+from shared.klaviyo.row_outcomes import RowOutcome, StoredOutcome, by_outcome, stored_fields
 from shared.klaviyo.verdicts import IDENTIFIER_FIELDS, Refusal, refusal_of
-from shared.mapping.result import Adjustment
 
 POINTER_BYTES_MOST = 100_000
 """How much of a record the pointers of failures may take; beyond that a failure is remembered by its reason alone."""
 
-_POINTER_OVERHEAD_BYTES = 100
 _SHORT_ID = "~"
 _CONFLICT_WORDS = ("duplicate", "conflict")
 
@@ -85,22 +83,14 @@ class KeptRows:
 class ProfileImportResult:
     """What became of each row, by customer id, in the order of the rows; `job_ids` are Klaviyo's."""
 
-    outcomes: Mapping[str, Sent | Failed]
+    outcomes: Mapping[str, RowOutcome]
     job_ids: tuple[str, ...] = ()
 
 
-class KnownOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An outcome and the customers that have it, shortened; `reason` is None for those that Klaviyo has."""
+class KnownOutcome(StoredOutcome, frozen=True, omit_defaults=True, kw_only=True):
+    """An outcome and the customers that have it, shortened."""
 
     customer_ids: list[str]
-    reason: str | None = None
-    pointer: str | None = None
-    adjustments: tuple[Adjustment, ...] = ()
-
-    @property
-    def outcome(self) -> Sent | Failed:
-        """What became of these customers."""
-        return Sent(self.adjustments) if self.reason is None else Failed(self.reason, self.pointer)
 
 
 class KnownRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -123,7 +113,7 @@ class KnownOutcomes:
     """
 
     jobs: dict[str, list[str]] = field(default_factory=dict)
-    outcomes: dict[str, Sent | Failed] = field(default_factory=dict)
+    outcomes: dict[str, RowOutcome] = field(default_factory=dict)
     conflicts: set[str] = field(default_factory=set)
     phones_dropped: set[str] = field(default_factory=set)
 
@@ -135,17 +125,10 @@ class KnownOutcomes:
 
     def to_record(self) -> KnownRecord:
         """All of it as plain values; of very many failures some lose their pointers, to keep it small."""
-        groups: dict[Sent | Failed, list[str]] = {}
-        pointer_bytes = 0
-        for customer_id, outcome in self.outcomes.items():
-            told = outcome
-            if isinstance(outcome, Failed) and outcome.pointer is not None:
-                pointer_bytes += len(outcome.pointer) + _POINTER_OVERHEAD_BYTES
-                told = outcome if pointer_bytes <= POINTER_BYTES_MOST else Failed(outcome.reason)
-            groups.setdefault(told, []).append(_short(customer_id))
+        groups = by_outcome(self.outcomes.items(), POINTER_BYTES_MOST)
         return KnownRecord(
             {job_id: [_short(customer_id) for customer_id in ids] for job_id, ids in self.jobs.items()},
-            [_known_outcome(outcome, ids) for outcome, ids in groups.items()],
+            [KnownOutcome(customer_ids=[*map(_short, ids)], **stored_fields(outcome)) for outcome, ids in groups.items()],
             sorted(map(_short, self.conflicts)),
             sorted(map(_short, self.phones_dropped)),
         )
@@ -210,12 +193,6 @@ def _named_by_payload(payload: Any, by_external_id: Mapping[str | None, str], by
 
 def _folded(email: str | None) -> str | None:
     return email.strip().casefold() if email else None
-
-
-def _known_outcome(outcome: Sent | Failed, ids: list[str]) -> KnownOutcome:
-    if isinstance(outcome, Failed):
-        return KnownOutcome(ids, outcome.reason, outcome.pointer)
-    return KnownOutcome(ids, adjustments=outcome.adjustments)
 
 
 def _short(customer_id: str) -> str:

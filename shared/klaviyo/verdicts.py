@@ -103,7 +103,7 @@ def error_of(endpoint: Endpoint, status: int, retry_after_s: float | None, body:
         case Situation.TRANSIENT:
             error = HostDown if status >= 500 or status == 404 else TransientError
             return error(f"klaviyo answered {status} to {endpoint.name}", host=Host.KLAVIYO, retry_after_s=retry_after_s)
-        case Situation.AUTHENTICATION | Situation.LOOKUP_FORBIDDEN | Situation.DEAD_LETTERS_FORBIDDEN:
+        case Situation.AUTHENTICATION:
             return AuthError(Host.KLAVIYO, status, endpoint.name)
         case _ if status == 409:
             return Conflict(refusals_of(body))

@@ -134,7 +134,7 @@ class Child:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no process of the child runs."""
+        """Whether the child's master has ended; a worker can outlive it by a moment."""
         return self._process is None or self._process.poll() is not None
 
     def ask_to_end(self) -> None:
@@ -145,7 +145,10 @@ class Child:
             self._process.terminate()
 
     def end(self, timeout_s: float) -> None:
-        """Wait `timeout_s` seconds for the child to end, then make it. Returns when its process group is gone."""
+        """Wait `timeout_s` seconds for the child to end, then make it.
+
+        Returns when its master has ended and whatever else is left of its process group was killed.
+        """
         self.url = None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):

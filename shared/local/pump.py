@@ -31,7 +31,7 @@ _log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Destination:
     """Where the messages of a topic go: POST `url()` + `path`, by `threads` at once, each given `timeout_s` seconds.
 
     `url` is None while nobody answers there; nothing is leased then.
@@ -66,7 +66,7 @@ class Pump:
     def __init__(
         self,
         queue: SqliteQueue,
-        routes: Sequence[Route],
+        destinations: Sequence[Destination],
         task_key: Secret,
         client: httpx.Client,
         *,
@@ -82,14 +82,19 @@ class Pump:
         self._held: dict[int, tuple[Delivery, float]] = {}
         self._held_lock = threading.Lock()
         self._deliverers = [
-            threading.Thread(target=self._deliver_all, args=(route, turn), name=f"pump-{route.topic}-{number}", daemon=True)
-            for route, turn in ((route, threading.Lock()) for route in routes)
-            for number in range(route.threads)
+            threading.Thread(
+                target=self._deliver_all, args=(destination, turn), name=f"pump-{destination.topic}-{number}", daemon=True
+            )
+            for destination, turn in ((destination, threading.Lock()) for destination in destinations)
+            for number in range(destination.threads)
         ]
-        work = [route for route in routes if route.topic is Topic.WORK]
+        work = [destination for destination in destinations if destination.topic is Topic.WORK]
         self._keepers = [
             threading.Thread(target=self._keep_leases, name="pump-leases", daemon=True),
-            *(threading.Thread(target=self._report_dead, args=(route,), name="pump-dead", daemon=True) for route in work),
+            *(
+                threading.Thread(target=self._report_dead, args=(destination,), name="pump-dead", daemon=True)
+                for destination in work
+            ),
         ]
 
     @property
@@ -122,34 +127,36 @@ class Pump:
         for thread in self._keepers:
             thread.join(timeout_s)
 
-    def _deliver_all(self, route: Route, turn: threading.Lock) -> None:
-        while (delivery := self._next(route, turn)) is not None:
+    def _deliver_all(self, destination: Destination, turn: threading.Lock) -> None:
+        while (delivery := self._next(destination, turn)) is not None:
             try:
-                self._deliver(route, delivery)
+                self._deliver(destination, delivery)
             except TransientError as error:
                 _queue_is_silent(error)
             finally:
                 with self._held_lock:
                     self._held.pop(delivery.message_id, None)
 
-    def _next(self, route: Route, turn: threading.Lock) -> Delivery | None:
-        """Wait for a message; None when stopping. One thread of a route looks at a time, so that idle ones cost nothing."""
+    def _next(self, destination: Destination, turn: threading.Lock) -> Delivery | None:
+        """Wait for a message; None when stopping. One thread of a destination looks at a time, so that idle ones cost nothing."""
         with turn:
             while not self._stopping.is_set():
                 try:
-                    leased = self._queue.lease(route.topic, 1, route.lease_s) if route.url() else []
+                    leased = self._queue.lease(destination.topic, 1, destination.lease_s) if destination.url() else []
                 except TransientError as error:
                     _queue_is_silent(error)
                     leased = []
                 for delivery in leased:
                     with self._held_lock:
-                        self._held[delivery.message_id] = (delivery, route.lease_s)
+                        self._held[delivery.message_id] = (delivery, destination.lease_s)
                     return delivery
                 self._stopping.wait(IDLE_S)
         return None
 
-    def _deliver(self, route: Route, delivery: Delivery) -> None:
-        answer = self._post(route, route.path, delivery.topic, delivery.message_id, delivery.body, delivery.published_at)
+    def _deliver(self, destination: Destination, delivery: Delivery) -> None:
+        answer = self._post(
+            destination, destination.path, delivery.topic, delivery.message_id, delivery.body, delivery.published_at
+        )
         if answer == "":
             self._queue.ack(delivery)
             return
@@ -165,9 +172,11 @@ class Pump:
             )
         self._queue.nack(delivery, wait_s)
 
-    def _post(self, route: Route, path: str, topic: Topic, message_id: int, body: bytes, published_at: datetime) -> str | None:
+    def _post(
+        self, destination: Destination, path: str, topic: Topic, message_id: int, body: bytes, published_at: datetime
+    ) -> str | None:
         """Deliver once: an empty text when accepted, what went wrong otherwise, None when nobody listens there now."""
-        url = route.url()
+        url = destination.url()
         if url is None:
             return None
         event = message_published(topic, str(message_id), body, published_at)
@@ -176,7 +185,7 @@ class Pump:
                 url + path,
                 content=event.body,
                 headers={**event.headers, LOCAL_TASK_KEY_HEADER: self._task_key.reveal()},
-                timeout=httpx.Timeout(route.timeout_s, connect=5.0),
+                timeout=httpx.Timeout(destination.timeout_s, connect=5.0),
             )
         except httpx.ConnectError:
             return None
@@ -210,22 +219,22 @@ class Pump:
                 except TransientError as error:
                     _queue_is_silent(error)
 
-    def _report_dead(self, route: Route) -> None:
+    def _report_dead(self, destination: Destination) -> None:
         """See to messages that the queue gave up on: the worker decides about a batch, a plan is put into the queue again."""
         pause_s = self._dead_every_s
         while not self._stopping.wait(pause_s):
             try:
-                pause_s = self._dead_every_s if self._all_dead_reported(route) else LONGEST_DELAY_S
+                pause_s = self._dead_every_s if self._all_dead_reported(destination) else LONGEST_DELAY_S
             except TransientError as error:
                 _queue_is_silent(error)
 
-    def _all_dead_reported(self, route: Route) -> bool:
+    def _all_dead_reported(self, destination: Destination) -> bool:
         all_reported = True
         for dead in self._queue.dead():
             if self._stopping.is_set():
                 break
             if dead.topic is Topic.WORK:
-                answer = self._post(route, DEAD_PATH, dead.topic, dead.message_id, dead.body, dead.published_at)
+                answer = self._post(destination, DEAD_PATH, dead.topic, dead.message_id, dead.body, dead.published_at)
                 if answer != "":
                     all_reported = False
                     continue

@@ -21,7 +21,7 @@ from shared.bulk.ports import Topic
 from shared.errors import ConfigError, Problem, SyncError
 from shared.local.children import Child, ChildSpec
 from shared.local.listening import CannotListen, check_port
-from shared.local.pump import Pump, Route, loopback_client
+from shared.local.pump import Destination, Pump, loopback_client
 from shared.local.single import AlreadyServing, only_one
 from shared.local.supervisor import Say, StopRequests, stop_signals, supervise
 from shared.settings import QueueBackend, Secret, Settings, StateBackend, load, serves_bulk, serves_realtime
@@ -121,9 +121,9 @@ def _pump(settings: Settings, children: Mapping[str, Child], task_key: Secret, s
     dispatch, worker = children[DISPATCH], children[WORKER]
     timeout_s = settings.budgets.worker_deadline_s + ANSWER_MARGIN_S
     deliveries = settings.state.workers * DELIVERIES_PER_WORKER
-    routes = (
-        Route(Topic.WORK, lambda: worker.url, "/", deliveries, timeout_s),
-        Route(Topic.PLAN, lambda: dispatch.url, "/tasks/plan", PLAN_THREADS, timeout_s),
+    destinations = (
+        Destination(Topic.WORK, lambda: worker.url, "/", deliveries, timeout_s),
+        Destination(Topic.PLAN, lambda: dispatch.url, "/tasks/plan", PLAN_THREADS, timeout_s),
     )
     database = stack.enter_context(Database(settings.state.state_path))
     client = stack.enter_context(loopback_client(deliveries + PLAN_THREADS + 1))
@@ -136,7 +136,7 @@ def _pump(settings: Settings, children: Mapping[str, Child], task_key: Secret, s
         message = msgspec.json.decode(body, type=WorkMessage)
         store.free_lease(message.run_id, message.fence, message.batch_id)
 
-    return Pump(queue, routes, task_key, client, on_broken_off=free_batch)
+    return Pump(queue, destinations, task_key, client, on_broken_off=free_batch)
 
 
 def child_specs(settings: Settings, environ: Mapping[str, str], task_key: Secret, source: Source) -> list[ChildSpec]:

@@ -7,7 +7,6 @@ that each write may run twice, or beside another instance's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,16 +15,14 @@ import msgspec
 from shared.budget import Budget
 from shared.errors import Host, HostDown, PermanentError, TransientError
 from shared.klaviyo.catalog import CatalogCategory, CatalogItem, CatalogVariant
-from shared.klaviyo.catalog_reads import Listed, variants_of
+from shared.klaviyo.catalog_reads import Listed, categories_there, variants_of
 from shared.klaviyo.catalog_requests import (
-    CATEGORIES_PER_REQUEST,
     VARIANT_ATTRIBUTES,
     ShownVariant,
     create_category,
     create_variant,
     delete_category,
     delete_variant,
-    find_categories,
     is_as_wanted,
     rename_category,
 )
@@ -48,9 +45,6 @@ from shared.together import results, together
 CATEGORY_ATTEMPTS = 4
 """How often a category is created or renamed in turn, while others delete and create it."""
 
-LOOK_UPS_AT_ONCE = 4
-"""How many look-ups of categories run at the same time, for a category that has thousands below it."""
-
 Created = list[str]
 """Gathers the categories (external ids) that a write had to create, also when it fails in the end."""
 
@@ -61,7 +55,7 @@ Deleted = list[str]
 def put_categories(write: PutCategories, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> None:
     """Create what is missing, rename what has another name. Raises what sending raises, the worst of it at the end."""
     ids = [category.external_id for category in write.categories]
-    known = Known(categories={} if write.new else _names_of(ids, klaviyo, budget))
+    known = Known(categories={} if write.new else categories_there(ids, klaviyo, budget))
     puts = changed(write.categories, known)
     results(together([partial(_put_category, category, known, klaviyo, budget, created) for category in puts], budget))
 
@@ -168,7 +162,7 @@ class _ItemPut:
             raise error
 
     def _missing_categories(self) -> list[str]:
-        names = _names_of(self._item.categories, self._klaviyo, self._budget)
+        names = categories_there(self._item.categories, self._klaviyo, self._budget)
         return [category_id for category_id in self._item.categories if category_id not in names]
 
     def _linkable(self) -> CatalogItem:
@@ -271,17 +265,6 @@ def _removed(sku: str, klaviyo: KlaviyoClient, budget: Budget, deleted: Deleted)
 
 def _item_vanished() -> TransientError:
     return TransientError("the item of a variant vanished while it was written", host=Host.KLAVIYO)
-
-
-def _names_of(category_ids: Sequence[str], klaviyo: KlaviyoClient, budget: Budget) -> dict[str, str]:
-    """The names of those of these categories that Klaviyo has, by external id. Raises what sending raises."""
-    pieces = [category_ids[at : at + CATEGORIES_PER_REQUEST] for at in range(0, len(category_ids), CATEGORIES_PER_REQUEST)]
-
-    def look_up(piece: Sequence[str]) -> dict[str, str]:
-        return klaviyo.send(find_categories(piece), budget)
-
-    found = results(together([partial(look_up, piece) for piece in pieces], budget, threads=LOOK_UPS_AT_ONCE))
-    return {category_id: name for names in found for category_id, name in names.items()}
 
 
 def _put_category(category: CatalogCategory, known: Known, klaviyo: KlaviyoClient, budget: Budget, created: Created) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from shared import logs
 from shared.budget import Budget, budget_of
-from shared.dead_letters import DeadLetter, poison_id_of
-from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite, SyncError, TransientError
+from shared.dead_letters import DeadLetter, Kept, keep, log_fields, poison_id_of
+from shared.errors import AuthError, Interrupted, PermanentError, SyncError, TransientError
 from shared.mapping.choices import Choices
 from shared.mapping.result import Adjustment, Skip, SkipReason
 from shared.outcomes import TABLE, RealtimeAction, situation_of
@@ -22,7 +22,7 @@ from shared.realtime.envelope import notification_body
 from shared.realtime.notification import MalformedNotification, Notification, is_test, notification_of
 from shared.realtime.registry import route_of
 from shared.realtime.replay import SOURCE, letter_of
-from shared.realtime.route import Moment, Result, Route
+from shared.realtime.route import Result, Route
 from shared.realtime.sending import send
 from shared.realtime.verdict import Outcome, Verdict
 from shared.realtime.writes import Mapped, RemoveCategory
@@ -45,20 +45,24 @@ def handle(app: RealtimeApp, headers: Mapping[str, str], body: bytes, budget: Bu
     except (MalformedPush, MalformedNotification) as error:
         letter = DeadLetter(letter_id=poison_id_of(body), at=app.now(), source=SOURCE, reason=error.reason)
         return _dead_lettered(app, letter, budget)
+    message_id = enveloped.message_id
     del body, enveloped  # of a large delivery, nothing is held twice while it is worked
-    return handle_notification(app, notification, budget)
+    return handle_notification(app, notification, budget, message_id=message_id)
 
 
-def handle_notification(app: RealtimeApp, notification: Notification, budget: Budget | None = None) -> Verdict:
+def handle_notification(
+    app: RealtimeApp, notification: Notification, budget: Budget | None = None, *, message_id: str = ""
+) -> Verdict:
     """What becomes of a notification: done or skipped, set aside as a dead letter, or to be delivered again.
 
-    Without a `budget` it gets the whole time of one delivery.
+    Without a `budget` it gets the whole time of one delivery. `message_id` as in `Enveloped`, for the log.
     """
     started = time.monotonic()
     work = _Work(app, notification, budget or budget_of(app.settings.budgets.realtime_deadline_s))
     verdict = _settled(work)
     _log.info(
         "notification handled",
+        request_id=message_id or None,
         message_type=notification.type,
         resource_type=notification.resource_type,
         resource_id=notification.resource_id,
@@ -183,7 +187,7 @@ def _mapped(work: _Work, route: Route[Any], source: Any) -> Result:
     choices = _choices(work, route)
     if source is None:
         return route.is_gone(work.notification, choices)
-    return route.map(work.notification, source, choices, Moment(work.app.now()))
+    return route.map(work.notification, source, choices, work.app.now())
 
 
 def _choices(work: _Work, route: Route[Any]) -> Choices:
@@ -256,30 +260,9 @@ def _set_aside(work: _Work, reason: str, pointer: str | None = None) -> Verdict:
 
 
 def _dead_lettered(app: RealtimeApp, letter: DeadLetter, budget: Budget) -> Verdict:
-    """Record the pointer before the message is acknowledged; where that is not allowed, the log has it."""
-    try:
-        app.dead_letters.add(letter, budget)
-    except (PermanentError, StaleWrite):
-        _log.error(
-            "dead letter cannot be stored, this line is all there is",
-            dead_letter_id=letter.letter_id,
-            reason=letter.reason,
-            message_type=letter.message_type,
-            resource_type=letter.resource_type,
-            resource_id=letter.resource_id,
-            at=letter.pointer,
-        )
-    except (TransientError, AuthError, Interrupted) as error:
-        _log.warning("dead letter is not stored yet", dead_letter_id=letter.letter_id, error=error)
+    kept = keep(app.dead_letters, letter, budget)
+    if kept is Kept.NOT_YET:
         return Verdict(Outcome.REDELIVER, letter.reason)
-    else:
-        _log.warning(
-            "dead letter stored",
-            dead_letter_id=letter.letter_id,
-            reason=letter.reason,
-            message_type=letter.message_type,
-            resource_type=letter.resource_type,
-            resource_id=letter.resource_id,
-            at=letter.pointer,
-        )
+    if kept is Kept.STORED:
+        _log.warning("dead letter stored", **log_fields(letter))
     return Verdict(Outcome.DEAD_LETTERED, letter.reason)

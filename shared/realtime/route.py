@@ -22,13 +22,6 @@ class NoSource(msgspec.Struct, frozen=True):
     """For notifications that say everything themselves: nothing is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a mapping may know of the present: the time (UTC), for prices that begin and end."""
-
-    now: datetime
-
-
 Result: TypeAlias = Mapped | Skip
 
 
@@ -51,16 +44,17 @@ class Route(Generic[S]):
     `name` is what `disabledEvents` takes, and the name of its golden folder; `also_disabled_by` are further names that
     switch it off. `resource_type` as in the notification. `types` are those that it handles, of messages and changes, by the
     document; `irrelevant` says why one of them comes to nothing, as far as the notification alone tells. `source` says what
-    is read of commercetools. `map` turns that into writes. `is_gone` says what is to be done when the resource does not exist
-    at the first reading; `vanished` when it was there then and is gone after the writes, and whether these have made something
-    new. With `converges` the source is read again after the writes, until it has not moved (decisions.md 7).
+    is read of commercetools. `map` turns that into writes, at a time (UTC): there are prices that begin and end. `is_gone` says
+    what is to be done when the resource does not exist at the first reading; `vanished` when it was there then and is gone
+    after the writes, and whether these have made something new. With `converges` the source is read again after the writes,
+    until it has not moved (decisions.md 7).
     """
 
     name: str
     resource_type: str
     types: Callable[[SyncDocument], Sequence[str]]
     source: type[S]
-    map: Callable[[Notification, S, Choices, Moment], Result]
+    map: Callable[[Notification, S, Choices, datetime], Result]
     summary: str
     is_gone: Callable[[Notification, Choices], Result] = _gone
     irrelevant: Callable[[Notification, SyncDocument], SkipReason | None] = _relevant

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from shared import logs
 from shared.commercetools.client import open_project
 from shared.dead_letter_stores import open_dead_letters
-from shared.errors import ConfigError
 from shared.klaviyo.client import open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.realtime.app import RealtimeApp
 from shared.realtime.reading import Sources
-from shared.settings import Settings, load, load_logging
+from shared.settings import Settings, load
 from shared.version import USER_AGENT
-
-_log = logs.get(__name__)
 
 
 def open_realtime_app(settings: Settings | None = None) -> RealtimeApp:
@@ -35,14 +31,3 @@ def open_realtime_app(settings: Settings | None = None) -> RealtimeApp:
         dead_letters=open_dead_letters(settings, commercetools),
         now=lambda: datetime.now(UTC),
     )
-
-
-def open_function() -> RealtimeApp:
-    """The realtime side of a function's process, by its environment; ends the process when the settings cannot be used."""
-    wanted = load_logging()
-    logs.configure(wanted.level, wanted.format)
-    try:
-        return open_realtime_app()
-    except ConfigError as error:
-        _log.critical("the settings cannot be used", error=error)
-        raise SystemExit(2) from None

@@ -1,8 +1,9 @@
 """The settings: one frozen object, loaded once from the environment; nothing else in the product reads it (configuration.md)."""
 
+from shared.settings.destination import destination_given
 from shared.settings.document import SyncDocument
 from shared.settings.hosts import is_loopback
-from shared.settings.loading import destination_given, environment, load, load_logging, load_removal
+from shared.settings.loading import environment, load, load_logging, load_removal
 from shared.settings.model import (
     AccessSettings,
     AppType,

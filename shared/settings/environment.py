@@ -105,7 +105,7 @@ VARIABLES: tuple[Variable, ...] = (
         "SYNC_CONFIG",
         "JSON text, or the path of a JSON file",
         "mapping, realtime",
-        "the configuration document; it may be partial. Setting both names is an error",
+        "the configuration document, whole or in part; `NODE_CONFIG` is its older name, and setting both is an error",
         default="{}",
         also="NODE_CONFIG",
         example='{"product": {"unpublished": "hide"}}',
@@ -139,7 +139,7 @@ VARIABLES: tuple[Variable, ...] = (
         "SKIP_BASE64_DECODE",
         "`true` or `false`",
         "realtime",
-        "the body of a delivery is the bare notification, not a Pub/Sub envelope",
+        "a delivery may also be the bare notification, without an envelope",
         default="false",
         also="SKIP_BASE64_ENCODING",
     ),
@@ -212,7 +212,7 @@ VARIABLES: tuple[Variable, ...] = (
         "after this time an invocation starts no new work and leaves its cursor",
         default="480",
     ),
-    Variable("WORKERS", "whole number, 1 to 64", "local pump", "how many batches are worked at once", default="4"),
+    Variable("WORKERS", "whole number, 1 to 64", "`serve`, bulk worker", "how many batches are worked at once", default="4"),
     Variable(
         "LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`", "logging", "the least severe line that is written", default="INFO"
     ),
@@ -220,7 +220,7 @@ VARIABLES: tuple[Variable, ...] = (
         "LOG_FORMAT",
         "`json` or `text`",
         "logging",
-        "JSON is in the form that Google Cloud reads",
+        "how log lines are written; JSON is in the form that Google Cloud reads",
         shown_default="`json` on Google Cloud and on Connect, else `text`",
     ),
     Variable(

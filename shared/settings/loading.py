@@ -9,11 +9,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from shared.errors import ConfigError, Problem
+from shared.settings.destination import destination_given, read_destination
 from shared.settings.document import SyncDocument
 from shared.settings.document_check import check_document
 from shared.settings.hosts import is_host
@@ -22,7 +22,6 @@ from shared.settings.model import (
     AppType,
     BudgetSettings,
     CommercetoolsSettings,
-    ConnectSettings,
     GoogleSettings,
     KlaviyoSettings,
     LogFormat,
@@ -35,7 +34,6 @@ from shared.settings.model import (
     Settings,
     StateBackend,
     StateSettings,
-    SubscriptionDestination,
     serves_bulk,
     serves_realtime,
 )
@@ -45,17 +43,6 @@ from shared.settings.secret import Secret
 
 _TEMPLATE_TOKENS = ("productSlug", "productId", "productKey", "sku")
 _PUBLIC_KEY = re.compile("[A-Za-z0-9]{6}")
-_DESTINATION_PARTS = {
-    SubscriptionDestination.GOOGLE_PUBSUB: (
-        ("CONNECT_GCP_TOPIC_NAME", r"[^/\s]{3,255}", "the name of a Pub/Sub topic, without its project"),
-        ("CONNECT_GCP_PROJECT_ID", r"[^/\s]{4,62}", "a Google Cloud project id"),
-    ),
-    SubscriptionDestination.SNS: (("CONNECT_AWS_TOPIC_ARN", r"arn:[^:\s]+:sns(:[^:\s]+){3}", "the ARN of an SNS topic"),),
-}
-_DESTINATION_NAMES = (
-    "CONNECT_SUBSCRIPTION_DESTINATION",
-    *(name for parts in _DESTINATION_PARTS.values() for name, _, _ in parts),
-)
 _LONGEST_DEADLINE_S = 3600  # no invocation on Google Cloud may last longer
 
 
@@ -76,7 +63,7 @@ def load(environ: Mapping[str, str] | None = None, *, destination_needed: bool =
         google=_google(reader),
         budgets=_budgets(reader),
         logging=_logging(reader, on_connect),
-        connect=_connect(reader, needed=destination_needed),
+        connect=read_destination(reader, needed=destination_needed),
         k_service=reader.text("K_SERVICE"),
         on_connect=on_connect,
     )
@@ -101,17 +88,12 @@ def load_removal(environ: Mapping[str, str]) -> RemovalSettings:
     removal = RemovalSettings(
         commercetools=_commercetools(reader),
         connect_env=_connect_env(reader),
-        connect=_connect(reader, needed=destination_given(environ)),
+        connect=read_destination(reader, needed=destination_given(environ)),
     )
     reader.refuse_misspelt_names()
     if reader.problems:
         raise ConfigError(reader.problems)
     return removal
-
-
-def destination_given(environ: Mapping[str, str]) -> bool:
-    """Whether anything in `environ` says where commercetools is to deliver, be it incomplete."""
-    return any(environ.get(name, "").strip() for name in _DESTINATION_NAMES)
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
@@ -299,30 +281,3 @@ def _logging(reader: Reader, on_connect: bool) -> LoggingSettings:
         level=reader.choice("LOG_LEVEL", LogLevel) or LogLevel.INFO,
         format=reader.choice("LOG_FORMAT", LogFormat) or default,
     )
-
-
-def _connect(reader: Reader, *, needed: bool) -> ConnectSettings:
-    """Where to deliver; a topic of one cloud alone says which. Only who needs it refuses what is missing or malformed."""
-    name = "CONNECT_SUBSCRIPTION_DESTINATION"
-    connect = ConnectSettings(
-        destination=reader.choice(name, SubscriptionDestination),
-        gcp_topic_name=reader.text("CONNECT_GCP_TOPIC_NAME"),
-        gcp_project_id=reader.text("CONNECT_GCP_PROJECT_ID"),
-        aws_topic_arn=reader.text("CONNECT_AWS_TOPIC_ARN"),
-    )
-    on_google, on_aws = bool(connect.gcp_topic_name or connect.gcp_project_id), bool(connect.aws_topic_arn)
-    if not reader.given(name) and on_google != on_aws:
-        inferred = SubscriptionDestination.GOOGLE_PUBSUB if on_google else SubscriptionDestination.SNS
-        connect = replace(connect, destination=inferred)
-    if needed and connect.destination is not None:
-        _refuse_incomplete(reader, connect.destination)
-    elif needed and not reader.given(name):
-        choices = " or ".join(choice.value for choice in SubscriptionDestination)
-        reader.fault(name, f"is missing; commercetools Connect sets it, elsewhere set it to {choices}")
-    return connect
-
-
-def _refuse_incomplete(reader: Reader, destination: SubscriptionDestination) -> None:
-    for name, pattern, form in _DESTINATION_PARTS[destination]:
-        if not reader.matching(name, pattern, form):
-            reader.fault(name, f"is missing; set it to {form}, which the destination {destination} needs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import msgspec
@@ -9,9 +10,13 @@ import msgspec
 from shared.settings.document import Section, SyncDocument
 from shared.settings.environment import VARIABLES, Audience, Variable
 
+_COMMENT_WIDTH = 118
+
 # Every key of the document that is not an object, by its full path.
 DOCUMENT_MEANINGS: dict[str, str] = {
-    "disabledEvents": "what is not handled: names of the older product's processors, or commercetools message types",
+    "disabledEvents": (
+        "what is not handled: names of notifications, also those of Klaviyo's own Node plugin, or commercetools message types"
+    ),
     "order.states.changed.cancelledOrder": "order states that make a Cancelled Order event",
     "order.states.changed.fulfilledOrder": "order states that make a Fulfilled Order event",
     "order.states.created.placedOrder": "order states that make a Placed Order event in realtime",
@@ -49,7 +54,7 @@ DOCUMENT_MEANINGS: dict[str, str] = {
     "category.messages.created": "message types that report a new category",
     "product.messages.deleted": "message and notification types after which a product is taken out of the catalog",
     "product.messages.published": "message types after which a product is written to the catalog",
-    "product.inventory.useChannelInventory": "the supply channel whose stock counts, by id or key; none: the total",
+    "product.inventory.useChannelInventory": "the supply channel whose stock counts, by id or key; none: what has no channel",
     "product.price.country": "the country whose prices count, two capital letters",
     "product.price.channel": "the channel whose prices count, by key or id",
     "product.price.customerGroup": "the customer group whose prices count, by key or id",
@@ -99,11 +104,19 @@ def env_example() -> str:
     for variable in VARIABLES:
         if variable.set_by is not Audience.PEOPLE:
             continue
-        about = variable.meaning.replace("`", "")
         value = variable.default or variable.example
         comment = "" if variable.required else "#"
-        blocks.append(f"# {about[0].upper()}{about[1:]}\n{comment}{variable.name}={_quoted(value)}\n")
+        blocks.append(f"{_comment(variable)}\n{comment}{variable.name}={_quoted(value)}\n")
     return "\n".join(blocks)
+
+
+def _comment(variable: Variable) -> str:
+    """What a variable is for and, in brackets, its form and whatever stands for it when it is not set."""
+    notes = [] if variable.form == "text" else [variable.form]
+    notes += [f"default: {variable.shown_default}"] if variable.shown_default else []
+    about = f"{variable.meaning[0].upper()}{variable.meaning[1:]}" + (f" ({'; '.join(notes)})" if notes else "")
+    lines = textwrap.wrap(about.replace("`", ""), _COMMENT_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"# {line}" for line in lines)
 
 
 def _names(variable: Variable) -> str:

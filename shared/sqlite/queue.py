@@ -36,7 +36,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadMessage:
+class BuriedMessage:
     """A message that was delivered `attempts` times and never acknowledged."""
 
     message_id: int
@@ -45,15 +45,6 @@ class DeadMessage:
     attempts: int
     published_at: datetime
     died_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How many messages of a topic can be delivered now, wait for their delay to pass, or are leased."""
-
-    ready: int
-    delayed: int
-    leased: int
 
 
 def _utc_now() -> datetime:
@@ -130,7 +121,7 @@ class SqliteQueue:
         with self._database.writing() as connection:
             return self._on_held(connection, "UPDATE messages SET due_at = ?", (until,), delivery)
 
-    def dead(self, limit: int = 100) -> list[DeadMessage]:
+    def dead(self, limit: int = 100) -> list[BuriedMessage]:
         """Messages that the queue gave up on, the first to die first."""
         with self._database.reading() as connection:
             rows = connection.execute(
@@ -139,7 +130,7 @@ class SqliteQueue:
                 (limit,),
             )
             return [
-                DeadMessage(message_id, Topic(topic), body, attempts, moment(published_at), moment(died_at))
+                BuriedMessage(message_id, Topic(topic), body, attempts, moment(published_at), moment(died_at))
                 for message_id, topic, body, attempts, published_at, died_at in rows
             ]
 
@@ -147,17 +138,6 @@ class SqliteQueue:
         """Remove one of the dead; whether it was there."""
         with self._database.writing() as connection:
             return connection.execute("DELETE FROM dead_messages WHERE message_id = ?", (message_id,)).rowcount == 1
-
-    def depth(self, topic: Topic) -> Depth:
-        """How many messages of this topic there are."""
-        now = micros(self._clock())
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT count(*) FILTER (WHERE due_at <= :now), count(*) FILTER (WHERE due_at > :now AND NOT leased),"
-                " count(*) FILTER (WHERE due_at > :now AND leased) FROM messages WHERE topic = :topic",
-                {"now": now, "topic": topic.value},
-            ).fetchone()
-            return Depth(*row)
 
     def free_leases(self) -> int:
         """End all leases; how many there were. For a start at which nobody who could hold one is alive.

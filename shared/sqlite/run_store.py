@@ -15,7 +15,7 @@ import msgspec
 from shared.bulk.ports import NotTaken
 from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, Run, Summary
 from shared.bulk.results import total
-from shared.bulk.run import accepts
+from shared.bulk.run import accepts, final_sums, is_stopping
 from shared.errors import StaleWrite
 from shared.microseconds import micros
 from shared.sqlite.database import Database
@@ -135,19 +135,25 @@ class SqliteRunStore:
     def take(self, run_id: str, fence: int, batch_id: str, owner: str, now: datetime, lease_until: datetime) -> Batch | NotTaken:
         """Lease a queued batch, or a working one whose lease ran out; counts an attempt.
 
-        Only while the run is accepted or running under this fence; that is looked at before the batch's own state.
+        Only while the run is accepted or running under this fence; that is looked at before the batch's own state. `HELD` also
+        while it is stopping.
         """
         with self._database.writing() as connection:
             run = _run(connection, run_id)
             row = connection.execute(
                 "SELECT record FROM batches WHERE run_id = ? AND batch_id = ?", (run_id, batch_id)
             ).fetchone()
-            if row is None or run is None or not accepts(run, fence):
+            if row is None or run is None:
                 return NotTaken.IGNORED
             batch = _batches.decode(row[0])
+            is_held = batch.status is BatchStatus.WORKING and batch.lease_until is not None and batch.lease_until > now
+            if is_held and is_stopping(run, fence):
+                return NotTaken.HELD
+            if not accepts(run, fence):
+                return NotTaken.IGNORED
             if batch.status in (BatchStatus.DONE, BatchStatus.FAILED):
                 return NotTaken.SETTLED
-            if batch.status is BatchStatus.WORKING and batch.lease_until and batch.lease_until > now:
+            if is_held:
                 return NotTaken.HELD
             taken = msgspec.structs.replace(
                 batch, status=BatchStatus.WORKING, attempts=batch.attempts + 1, owner=owner, lease_until=lease_until
@@ -228,7 +234,9 @@ class SqliteRunStore:
         """Sums over the run's batches, its progress and its cursor; empty for an unknown run."""
         with self._database.reading() as connection:
             run = _run(connection, run_id)
-            return summary(connection, run, now, recent_window_s) if run else Summary()
+            if run is None:
+                return Summary()
+            return final_sums(run, now, recent_window_s) or summary(connection, run, now, recent_window_s)
 
 
 def _run(connection: sqlite3.Connection, run_id: str) -> Run | None:

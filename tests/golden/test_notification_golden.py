@@ -32,7 +32,7 @@ from shared.realtime.messages import OrderMessage, embeds_order
 from shared.realtime.notification import Notification, notification_of
 from shared.realtime.preferred import Known, preferred_requests
 from shared.realtime.registry import CHANGES, ROUTES, route_of
-from shared.realtime.route import Moment, Result, Route
+from shared.realtime.route import Result, Route
 from shared.settings.document import SyncDocument
 from shared.settings.document_check import check_document
 
@@ -57,7 +57,7 @@ class Vanishing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`document`: what the merchant's configuration document says. The rest as in `Choices` and `Moment`."""
+    """`document`: what the merchant's configuration document says. The rest as in `Choices`; `now` (UTC)."""
 
     document: dict[str, Any] = {}
     locale: str = ""
@@ -143,7 +143,7 @@ def result_of(case: Path, notification: Notification, route: Route[Any]) -> Resu
         if settings.vanished is not None:
             return route.vanished(notification, choices, settings.vanished.made)
         return route.is_gone(notification, choices)
-    return route.map(notification, source, choices, Moment(settings.now))
+    return route.map(notification, source, choices, settings.now)
 
 
 def skipped_unread(case: Path, notification: Notification, route: Route[Any]) -> str | None:

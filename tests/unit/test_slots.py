@@ -12,20 +12,20 @@ from shared.errors import Interrupted
 from shared.slots import Slots
 
 
-def _budget(seconds: float = 5.0) -> Budget:
+def _budget(seconds: float = 60.0) -> Budget:
     return Budget(deadline=time.monotonic() + seconds)
 
 
 def test_no_more_work_at_once_than_there_are_places() -> None:
     """Ten threads, two places: never three inside."""
-    slots, inside, most, lock = Slots(2), [0], [0], threading.Lock()
+    slots, inside, most, lock, pair = Slots(2), [0], [0], threading.Lock(), threading.Barrier(2, timeout=60)
 
     def work() -> None:
         with slots.taken(_budget()):
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
-            time.sleep(0.01)
+            pair.wait()
             with lock:
                 inside[0] -= 1
 
@@ -52,7 +52,7 @@ def test_whoever_waits_gives_its_place_up() -> None:
         thread = threading.Thread(target=second)
         with slots.given_up(_budget()):
             thread.start()
-            assert second_done.wait(5)
+            assert second_done.wait(60)
         order.append("first goes on")
     thread.join()
     assert order == ["first works", "second works", "first goes on"]
@@ -66,11 +66,11 @@ def test_waiting_for_a_place_ends_with_the_budget() -> None:
     def hold() -> None:
         with slots.taken(_budget()):
             held.set()
-            done.wait(5)
+            done.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(5)
+    held.wait(60)
     with pytest.raises(Interrupted), slots.taken(_budget(0.05)):
         pytest.fail("there is no place")
     done.set()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.kinds.category_writes import Brought, CategoryReading, bring_over
-from shared.bulk.kinds.examples import as_document
+from shared.bulk.masking import as_document
 from shared.bulk.records import Batch, Run
 from shared.bulk.results import EXAMPLES
 from shared.bulk.source import items_of

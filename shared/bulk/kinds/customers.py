@@ -14,6 +14,7 @@ from shared.bulk.results import EXAMPLES
 from shared.bulk.source import items_of
 from shared.bulk.tally import Progress, Step, Tally
 from shared.commercetools.kinds import CUSTOMERS
+from shared.commercetools.reads import UNREADABLE
 from shared.commercetools.resources import Customer
 from shared.commercetools.scan import Undecodable
 from shared.klaviyo.profile_rows import KnownOutcomes, KnownRecord, ProfileImportResult, ProfileRow, profile_row
@@ -25,8 +26,6 @@ from shared.settings.document import CustomerRules
 
 WINDOW_BYTES = 16_000_000
 """Mapped customers held at once, encoded; an ordinary batch is smaller, so that its identifiers are settled together."""
-
-UNREADABLE = "unreadable"
 
 
 class _Window:

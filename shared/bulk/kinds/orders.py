@@ -44,7 +44,7 @@ class _Met:
     left_out: frozenset[Adjustment] = _NOTHING
 
 
-class _Course:
+class _Uncounted:
     """The orders of a batch that are not counted yet, in its order, so that the cursor passes none that is not settled."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def import_orders(app: ImportApp, run: Run, batch: Batch, progress: Progress, bu
 
     Raises what reading and writing raise; `progress.carry` then tells which events of the orders behind it are settled.
     """
-    course = _Course()
+    uncounted = _Uncounted()
     known = KnownEvents.from_record(msgspec.convert(batch.carried or {}, KnownEventsRecord))
 
     def carried() -> dict[str, Any]:
@@ -109,14 +109,14 @@ def import_orders(app: ImportApp, run: Run, batch: Batch, progress: Progress, bu
         rules = choices.document.order
         kind: ResourceKind[Any] = ORDERS_WITH_JSON if rules.properties.sends_raw else ORDERS
         pages = items_of(app, run, batch, kind, budget)
-        orders = _with_events(_listed(batch), pages, app.lookups, choices, course, budget)
+        orders = _with_events(_listed(batch), pages, app.lookups, choices, uncounted, budget)
         if run.options.dry_run:
-            yield from _shown(orders, course, rules)
+            yield from _shown(orders, uncounted, rules)
         else:
             for order_id, outcome in app.events.import_events(orders, budget, known):
-                yield course.settled(order_id, outcome)
+                yield uncounted.settled(order_id, outcome)
                 progress.carry = carried
-        yield course.rest(max(batch.ids) if batch.ids else batch.last)
+        yield uncounted.rest(max(batch.ids) if batch.ids else batch.last)
 
 
 def _listed(batch: Batch) -> deque[str]:
@@ -125,9 +125,9 @@ def _listed(batch: Batch) -> deque[str]:
 
 
 def _with_events(
-    listed: deque[str], pages: Iterable[Page[Order]], lookups: Lookups, choices: Choices, course: _Course, budget: Budget
+    listed: deque[str], pages: Iterable[Page[Order]], lookups: Lookups, choices: Choices, uncounted: _Uncounted, budget: Budget
 ) -> Iterator[OrderEvents]:
-    """The orders that have events; `course` gets to know of all, of listed ones also of those that do not exist."""
+    """The orders that have events; `uncounted` gets to know of all, of listed ones also of those that do not exist."""
     guests = GuestsTold()
     for page in pages:
         readable = [item for item in page if isinstance(item, Order)]
@@ -135,24 +135,24 @@ def _with_events(
         complete = complete_orders(readable, lookups, budget)
         for item in page:
             while listed and listed[0] < item.id:
-                course.met(_Met(listed.popleft(), Skip(SkipReason.GONE)))
+                uncounted.met(_Met(listed.popleft(), Skip(SkipReason.GONE)))
             if listed:
                 listed.popleft()
             found = item if isinstance(item, Undecodable) else next(complete)
             if isinstance(found, Undecodable):
-                course.met(_Met(item.id, Failed(UNREADABLE, found.field_path)))
+                uncounted.met(_Met(item.id, Failed(UNREADABLE, found.field_path)))
                 continue
             history = order_history(found.source, found.payments, choices, tells_of_buyer=item.id in tellers)
             if isinstance(history, Skip):
-                course.met(_Met(item.id, history))
+                uncounted.met(_Met(item.id, history))
                 continue
-            course.met(_Met(item.id, left_out=found.left_out.union(history.adjustments)))
+            uncounted.met(_Met(item.id, left_out=found.left_out.union(history.adjustments)))
             yield OrderEvents(item.id, history.events)
     for item_id in listed:
-        course.met(_Met(item_id, Skip(SkipReason.GONE)))
+        uncounted.met(_Met(item_id, Skip(SkipReason.GONE)))
 
 
-def _shown(orders: Iterable[OrderEvents], course: _Course, rules: OrderRules) -> Iterator[Step]:
+def _shown(orders: Iterable[OrderEvents], uncounted: _Uncounted, rules: OrderRules) -> Iterator[Step]:
     """The steps of a dry run; of the first orders, masked, one event of each metric."""
     shown = 0
     for order in orders:
@@ -162,4 +162,4 @@ def _shown(orders: Iterable[OrderEvents], course: _Course, rules: OrderRules) ->
             examples = [masked_event(one, of_line=one.metric == rules.metrics.orderedProduct) for one in by_metric.values()]
             examples.reverse()
             shown += len(examples)
-        yield course.settled(order.order_id, Sent(), examples)
+        yield uncounted.settled(order.order_id, Sent(), examples)

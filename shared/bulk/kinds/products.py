@@ -10,9 +10,9 @@ import msgspec
 from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.kinds.category_links import CategoryLinks
-from shared.bulk.kinds.examples import as_document
 from shared.bulk.kinds.product_rounds import ProductRounds
 from shared.bulk.kinds.product_window import ProductWindow
+from shared.bulk.masking import as_document
 from shared.bulk.records import Batch, Run
 from shared.bulk.results import EXAMPLES
 from shared.bulk.source import ids_of

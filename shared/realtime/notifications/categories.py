@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from shared.mapping.category import category_of
 from shared.mapping.choices import Choices
 from shared.mapping.sources import CategorySource
 from shared.realtime.notification import Change, Notification
-from shared.realtime.route import Moment, NoSource, Result, Route
+from shared.realtime.route import NoSource, Result, Route
 from shared.realtime.writes import Mapped, PutCategories, RemoveCategory
 
 
-def category_created(_notification: Notification, source: CategorySource, choices: Choices, _moment: Moment) -> Result:
+def category_created(_notification: Notification, source: CategorySource, choices: Choices, _now: datetime) -> Result:
     """The category, which Klaviyo probably does not know yet."""
     return _put(source, choices, new=True)
 
 
-def category_updated(_notification: Notification, source: CategorySource, choices: Choices, _moment: Moment) -> Result:
+def category_updated(_notification: Notification, source: CategorySource, choices: Choices, _now: datetime) -> Result:
     """The category and all below it."""
     return _put(source, choices, new=False)
 
 
-def category_deleted(notification: Notification, _source: NoSource, _choices: Choices, _moment: Moment) -> Result:
+def category_deleted(notification: Notification, _source: NoSource, _choices: Choices, _now: datetime) -> Result:
     """No such category any more."""
     return Mapped((RemoveCategory(notification.resource_id),))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from shared.mapping.choices import Choices
@@ -9,12 +10,12 @@ from shared.mapping.customer import profile_of
 from shared.mapping.result import Skip, SkipReason
 from shared.mapping.sources import CustomerSource
 from shared.realtime.notification import Change, Notification
-from shared.realtime.route import Moment, NoSource, Result, Route
+from shared.realtime.route import NoSource, Result, Route
 from shared.realtime.writes import Mapped, RemoveProfile, UpsertProfile
 from shared.settings.document import CustomerRules
 
 
-def customer_written(_notification: Notification, source: CustomerSource, choices: Choices, _moment: Moment) -> Result:
+def customer_written(_notification: Notification, source: CustomerSource, choices: Choices, _now: datetime) -> Result:
     """The customer as it is now."""
     mapped = profile_of(source.customer, choices.document.customer)
     if isinstance(mapped, Skip):
@@ -22,7 +23,7 @@ def customer_written(_notification: Notification, source: CustomerSource, choice
     return Mapped((UpsertProfile(mapped.attributes),), mapped.adjustments)
 
 
-def customer_deleted(notification: Notification, _source: NoSource, choices: Choices, _moment: Moment) -> Result:
+def customer_deleted(notification: Notification, _source: NoSource, choices: Choices, _now: datetime) -> Result:
     """What the merchant wants for deleted customers; a deletion that asks for the data's erasure always erases."""
     return _removed(notification.resource_id, choices.document.customer, erase=notification.data_erasure)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from shared.klaviyo.events import Event
 from shared.mapping.choices import Choices
 from shared.mapping.customer import profile_of
@@ -21,7 +23,7 @@ from shared.realtime.messages import (
     embeds_order,
 )
 from shared.realtime.notification import Notification
-from shared.realtime.route import Moment, Result, Route
+from shared.realtime.route import Result, Route
 from shared.realtime.writes import Mapped, SendEvents, UpsertProfile
 from shared.settings.document import SyncDocument
 
@@ -47,7 +49,7 @@ def _created_irrelevant(notification: Notification, document: SyncDocument) -> S
     return None if spoken_state(notification) in document.order.states.created.placedOrder else SkipReason.ORDER_STATE
 
 
-def order_created(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+def order_created(notification: Notification, source: OrderSource, choices: Choices, _now: datetime) -> Result:
     """An order in the state it was created in, or, where the notification does not say, in any state that counts."""
     if notification.type == ORDER_IMPORTED and embeds_order(notification):
         return _all_that_counts(source, choices)
@@ -57,7 +59,7 @@ def order_created(notification: Notification, source: OrderSource, choices: Choi
     return _all_that_counts(source, choices, placed_then=placed_then)
 
 
-def order_identity_set(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+def order_identity_set(notification: Notification, source: OrderSource, choices: Choices, _now: datetime) -> Result:
     """An order whose customer or e-mail came later: placed now, unless it may have been placed for somebody else before."""
     if _first_identity(notification, source):
         return _all_that_counts(source, choices)
@@ -77,7 +79,7 @@ def _shipment_irrelevant(notification: Notification, document: SyncDocument) -> 
     return None if spoken_state(notification) in (None, *states) else SkipReason.ORDER_STATE
 
 
-def order_state_changed(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+def order_state_changed(notification: Notification, source: OrderSource, choices: Choices, _now: datetime) -> Result:
     """An order that is complete, or cancelled."""
     state = spoken_state(notification) or source.order.orderState
     states = choices.document.order.states.changed
@@ -89,7 +91,7 @@ def order_state_changed(notification: Notification, source: OrderSource, choices
     )
 
 
-def order_shipment_state_changed(notification: Notification, source: OrderSource, choices: Choices, _moment: Moment) -> Result:
+def order_shipment_state_changed(notification: Notification, source: OrderSource, choices: Choices, _now: datetime) -> Result:
     """An order that was shipped or delivered."""
     state = spoken_state(notification) or source.order.shipmentState
     shipped = state in choices.document.order.shipmentStates.fulfilledOrder

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from shared.mapping.choices import Choices
 from shared.mapping.product import product_of
 from shared.mapping.sources import ProductSource
 from shared.realtime.notification import Change, Notification
-from shared.realtime.route import Moment, NoSource, Result, Route
+from shared.realtime.route import NoSource, Result, Route
 from shared.realtime.writes import Mapped, PutProduct, RemoveProduct
 from shared.settings.document import SyncDocument
 
 
-def product_published(_notification: Notification, source: ProductSource, choices: Choices, moment: Moment) -> Result:
+def product_published(_notification: Notification, source: ProductSource, choices: Choices, now: datetime) -> Result:
     """The product as it is published now; also where an older notification says that it was not."""
-    mapped = product_of(source, choices, moment.now)
+    mapped = product_of(source, choices, now)
     return Mapped((PutProduct(mapped.item, mapped.variants, mapped.categories),), mapped.adjustments)
 
 
-def product_deleted(notification: Notification, _source: NoSource, _choices: Choices, _moment: Moment) -> Result:
+def product_deleted(notification: Notification, _source: NoSource, _choices: Choices, _now: datetime) -> Result:
     """No such product any more."""
     return Mapped((RemoveProduct(notification.resource_id),))
 

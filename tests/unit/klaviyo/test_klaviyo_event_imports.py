@@ -299,5 +299,5 @@ def test_over_http_the_same_orders_twice_are_stored_once(klaviyo_url: str) -> No
     for _ in range(2):
         assert list(EventImporter(client).import_events(orders, budget_of(60.0))) == all_sent(orders)
     client.close()
-    summary = httpx.get(f"{klaviyo_url}/_sandbox/summary", trust_env=False).json()
+    summary = httpx.get(f"{klaviyo_url}/_sandbox/summary", trust_env=False, timeout=60).json()
     assert summary["events"] == 450

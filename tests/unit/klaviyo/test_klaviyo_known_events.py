@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from itertools import count
 from typing import Any
@@ -180,3 +181,13 @@ def test_a_record_of_what_is_known_is_small_whatever_is_known() -> None:
     assert 100 < len(pointed) < POINTER_BYTES_MOST / 100
     assert again.outcomes[digests[0]] == known.outcomes[digests[0]]
     assert {outcome.reason for outcome in again.outcomes.values() if isinstance(outcome, Failed)} == {"invalid"}
+
+
+def test_what_was_stored_of_events_before_is_understood() -> None:
+    """The form of the record: batches that are under way hold it."""
+    first, second, third = (base64.b64encode(bytes([number]) * DIGEST_BYTES).decode() for number in range(3))
+    stored = {"events": [{"digests": first + second, "reason": "odd", "pointer": "/data"}, {"digests": third}]}
+    known = KnownEvents.from_record(msgspec.convert(stored, KnownEventsRecord))
+    failed = Failed("odd", "/data")
+    assert list(known.outcomes.items()) == [(bytes(12), failed), (b"\x01" * 12, failed), (b"\x02" * 12, Sent())]
+    assert msgspec.to_builtins(known.to_record()) == stored

@@ -260,6 +260,14 @@ def test_an_empty_record_knows_nothing() -> None:
     assert KnownOutcomes.from_record(msgspec.convert({}, KnownRecord)) == KnownOutcomes()
 
 
+def test_what_was_stored_before_is_understood() -> None:
+    """The form of the record: batches that are under way hold it."""
+    stored = {"outcomes": [{"customer_ids": ["a", "b"], "reason": "invalid", "pointer": "/data"}, {"customer_ids": ["c"]}]}
+    known = KnownOutcomes.from_record(msgspec.convert(stored, KnownRecord))
+    assert known.outcomes == {"a": Failed("invalid", "/data"), "b": Failed("invalid", "/data"), "c": Sent()}
+    assert msgspec.to_builtins(known.to_record()) == stored
+
+
 def many_ids() -> list[str]:
     return [str(uuid.UUID(int=number << 64 | 4 << 76)) for number in range(10_000)]
 
@@ -291,6 +299,13 @@ def test_of_very_many_failures_only_pointers_are_forgotten() -> None:
     assert list(again.outcomes) == ids
     assert {outcome.reason for outcome in again.outcomes.values() if isinstance(outcome, Failed)} == {"invalid"}
     assert again.outcomes[ids[0]] == Failed("invalid", "/data/0")
+
+
+def test_a_pointer_that_many_failures_share_is_kept() -> None:
+    """It is stored once for all of them."""
+    known = KnownOutcomes(outcomes=dict.fromkeys(many_ids(), Failed("invalid", "/data/attributes/profiles")))
+    assert restored(known) == known
+    assert len(known.to_record().outcomes) == 1
 
 
 def test_a_stop_between_solved_conflicts_keeps_each_of_them() -> None:

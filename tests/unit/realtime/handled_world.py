@@ -60,7 +60,7 @@ class HandledWorld:
     """`shop` acts and says what commercetools would send, `klaviyo` is the account, `meanwhile` stands before it."""
 
     def __init__(self, shop_url: str, state: Path) -> None:
-        self._control = httpx.Client(base_url=f"{shop_url}/_sandbox", trust_env=False)
+        self._control = httpx.Client(base_url=f"{shop_url}/_sandbox", timeout=60, trust_env=False)
         self._control.delete("/faults").raise_for_status()
         self._control.post("/reset").raise_for_status()
         self._project = ProjectControl(shop_url)

@@ -14,11 +14,12 @@ from write_world import TRACKED, StepTime, WriteWorld, category, item, product, 
 
 from shared.errors import HostDown, PermanentError, TransientError
 from shared.klaviyo.catalog import CatalogStock, InventoryPolicy, compound_id
+from shared.klaviyo.catalog_reads import LOOK_UPS_AT_ONCE
 from shared.klaviyo.catalog_requests import CATEGORIES_PER_REQUEST, is_as_wanted
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
 from shared.mapping.result import Adjustment, SkipReason
-from shared.realtime.catalog_writes import CATEGORY_ATTEMPTS, LOOK_UPS_AT_ONCE
+from shared.realtime.catalog_writes import CATEGORY_ATTEMPTS
 from shared.realtime.sending import WriteResult, send
 from shared.realtime.writes import PutCategories, PutProduct, RemoveCategory, RemoveProduct, SetStock
 

@@ -22,7 +22,7 @@ JSON = {"content-type": "application/json"}
 BINARY = {
     **JSON,
     "ce-specversion": "1.0",
-    "ce-id": "event-1",
+    "ce-id": "b2",
     "ce-source": "//pubsub.googleapis.com/projects/p/topics/t",
     "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
 }
@@ -42,8 +42,8 @@ def pubsub(data: bytes) -> bytes:
     encoded = base64.b64encode(data).decode()
     message = {
         "data": encoded,
-        "messageId": "push-1",
-        "message_id": "push-1",
+        "messageId": "17",
+        "message_id": "17",
         "publishTime": "2026-01-02T03:04:05Z",
         "attributes": {},
     }
@@ -52,7 +52,7 @@ def pubsub(data: bytes) -> bytes:
 
 def event(data: bytes) -> bytes:
     """A structured CloudEvent whose data is JSON, left as it was written."""
-    return b'{"specversion": "1.0", "id": "event-1", "source": "/shop/customers", "type": "t", "data": ' + data + b"}"
+    return b'{"specversion": "1.0", "id": "b2", "source": "/shop/customers", "type": "t", "data": ' + data + b"}"
 
 
 def event_with_text(data: bytes) -> bytes:
@@ -62,7 +62,7 @@ def event_with_text(data: bytes) -> bytes:
 
 def event_in_base64(data: bytes) -> bytes:
     """A structured CloudEvent whose data is bytes."""
-    return json.dumps({"specversion": "1.0", "id": "event-1", "data_base64": base64.b64encode(data).decode()}).encode()
+    return json.dumps({"specversion": "1.0", "id": "b2", "data_base64": base64.b64encode(data).decode()}).encode()
 
 
 def sns(data: bytes) -> bytes:
@@ -70,7 +70,7 @@ def sns(data: bytes) -> bytes:
     return json.dumps(
         {
             "Type": "Notification",
-            "MessageId": "sns-1",
+            "MessageId": "6f9619ff-8b86-d011-b42d-00c04fc964ff",
             "TopicArn": "arn:aws:sns:eu-central-1:1:t",
             "Message": data.decode(),
             "UnsubscribeURL": "https://sns.example.com/?Action=Unsubscribe",
@@ -84,23 +84,23 @@ def same(data: bytes) -> bytes:
 
 
 ENVELOPES: Mapping[str, tuple[Mapping[str, str], list[Envelope], str]] = {
-    "raw push": (JSON, [pubsub], "push-1"),
-    "raw push without a content type": ({}, [pubsub], "push-1"),
-    "binary event around a push": (BINARY, [pubsub], "push-1"),
-    "structured event around a push": (STRUCTURED, [event, pubsub], "event-1"),
-    "commercetools event in a push": (JSON, [pubsub, event], "push-1"),
-    "commercetools event in a push in a binary event": (BINARY, [pubsub, event], "push-1"),
-    "commercetools event in a push in a structured event": (STRUCTURED, [event, pubsub, event], "event-1"),
-    "commercetools event as the structured request": (STRUCTURED, [event], "event-1"),
-    "commercetools event as plain JSON": (JSON, [event], "event-1"),
-    "commercetools event as the binary request": (BINARY, [same], "event-1"),
-    "event whose data is a text": (STRUCTURED, [event_with_text], "event-1"),
-    "event whose data is bytes": (STRUCTURED, [event_in_base64], "event-1"),
-    "SNS body": ({"content-type": "text/plain; charset=UTF-8"}, [sns], "sns-1"),
-    "SNS body in a push": (JSON, [pubsub, sns], "push-1"),
-    "SNS body in a push in a binary event": (BINARY, [pubsub, sns], "push-1"),
-    "commercetools event in an SNS body": (JSON, [sns, event], "sns-1"),
-    "every envelope at once": (STRUCTURED, [event, pubsub, sns, event], "event-1"),
+    "raw push": (JSON, [pubsub], "17"),
+    "raw push without a content type": ({}, [pubsub], "17"),
+    "binary event around a push": (BINARY, [pubsub], "17"),
+    "structured event around a push": (STRUCTURED, [event, pubsub], "b2"),
+    "commercetools event in a push": (JSON, [pubsub, event], "17"),
+    "commercetools event in a push in a binary event": (BINARY, [pubsub, event], "17"),
+    "commercetools event in a push in a structured event": (STRUCTURED, [event, pubsub, event], "b2"),
+    "commercetools event as the structured request": (STRUCTURED, [event], "b2"),
+    "commercetools event as plain JSON": (JSON, [event], "b2"),
+    "commercetools event as the binary request": (BINARY, [same], "b2"),
+    "event whose data is a text": (STRUCTURED, [event_with_text], "b2"),
+    "event whose data is bytes": (STRUCTURED, [event_in_base64], "b2"),
+    "SNS body": ({"content-type": "text/plain; charset=UTF-8"}, [sns], "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+    "SNS body in a push": (JSON, [pubsub, sns], "17"),
+    "SNS body in a push in a binary event": (BINARY, [pubsub, sns], "17"),
+    "commercetools event in an SNS body": (JSON, [sns, event], "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+    "every envelope at once": (STRUCTURED, [event, pubsub, sns, event], "b2"),
 }
 
 
@@ -228,9 +228,9 @@ def test_poison_is_named_by_a_short_code(name: str) -> None:
         assert str(caught.value) == reason
 
 
-def test_an_id_that_is_none_is_not_passed_on() -> None:
+def test_an_id_of_another_form_is_not_passed_on() -> None:
     """It would be logged, and may be anything."""
-    for value in ("someone@example.com", "", "x" * 200, "two words", 7, None, ["1"]):
+    for value in ("someone@example.com", "", "1" * 65, "anna", "Anna.Example", "+4930123456", "two words", 7, None, ["1"]):
         body = json.loads(pubsub(PAYLOAD))
         body["message"] |= {"messageId": value, "message_id": value}
         assert notification_body(JSON, json.dumps(body).encode(), bare=False) == Enveloped(PAYLOAD, "")

@@ -265,7 +265,7 @@ def test_nothing_is_remembered_of_a_message_that_is_done(refused: bool) -> None:
     ids=str,
 )
 def test_an_event_is_known_by_its_metric_its_id_and_its_person(different: dict[str, Any]) -> None:
-    """As Klaviyo tells them apart: the order may have got another customer between two deliveries."""
+    """By all that names them: the order may have got another customer, or another address, between two deliveries."""
     world = WriteWorld()
     world.fault(kind="status", path="/api/events", skip=1, first=3, status=500)
     with pytest.raises(HostDown):

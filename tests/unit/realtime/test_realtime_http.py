@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -74,6 +75,16 @@ def test_health_touches_nothing(path: str) -> None:
     """Not even the wired parts."""
     response = answered(NO_APP, ApiRequest("GET", path))
     assert (response.status, response.body) == (200, b'{"status":"ok"}')
+
+
+def test_the_log_names_the_queue_s_delivery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that it is found in the queue's own log, and the deliveries of one message are told to be so; bare bodies have none."""
+    app = app_of(tmp_path)
+    push = {"message": {"messageId": "11815239182", "data": base64.b64encode(TEST_NOTIFICATION).decode()}}
+    assert answered(app, ApiRequest("POST", "/", body=json.dumps(push).encode())).status == 204
+    assert "request_id=11815239182" in capsys.readouterr().err
+    assert answered(app, ApiRequest("POST", "/", body=TEST_NOTIFICATION)).status == 204
+    assert "11815239182" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("HEAD", "/health"), ("PUT", "/"), ("DELETE", "/"), ("OPTIONS", "/")])

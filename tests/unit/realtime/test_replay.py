@@ -17,7 +17,6 @@ from shared.mapping.sources import OrderSource
 from shared.realtime.notification import Notification
 from shared.realtime.notifications.orders import order_identity_set
 from shared.realtime.replay import letter_of, notification_of_letter
-from shared.realtime.route import Moment
 from shared.realtime.writes import Mapped, SendEvents
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -56,7 +55,7 @@ def test_a_replayed_identity_message_places_an_order_exactly_when_the_message_di
     """The letter remembers whether the order had an identity before, so a first one is placed and no second one is."""
     source = OrderSource(order=order, customer=Customer(id="c-1", email="ann@example.com") if order.customerId else None)
     for delivered in (notification, replayed(notification)):
-        result = order_identity_set(delivered, source, Choices(), Moment(AT))
+        result = order_identity_set(delivered, source, Choices(), AT)
         if places:
             assert isinstance(result, Mapped)
             assert [type(write) for write in result.writes] == [SendEvents]

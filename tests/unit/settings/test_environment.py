@@ -98,7 +98,7 @@ def test_the_required_variables_suffice() -> None:
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
-    """Empty counts as missing."""
+    """Case 102: empty counts as missing."""
     assert set(problems_of({"CT_API_URL": " "})) == set(REQUIRED)
 
 
@@ -260,7 +260,7 @@ def test_problems_of_the_document_join_those_of_the_environment() -> None:
 
 
 def test_the_place_of_a_fault_in_json_is_named() -> None:
-    """Line and column, not the text."""
+    """Case 103: line and column, not the text."""
     assert "line 2, column 1" in fault("SYNC_CONFIG", '{"a":\n}')
 
 
@@ -346,7 +346,7 @@ def test_the_table_knows_the_secrets() -> None:
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("value", MALFORMED)
 def test_no_error_shows_a_secret(name: str, value: str) -> None:
-    """Malformed values are what people paste by mistake; neither the message, its repr, nor a chained error has them."""
+    """Case 102: malformed values are pasted by mistake; neither the message, its repr, nor a chained error has them."""
     with pytest.raises(ConfigError) as refused:
         load({**REQUIRED, name: value, "WORKERS": "x"})
     error = refused.value

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from queue_depth import Depth, depth_of
 
 from shared.bulk.ports import Topic
 from shared.sqlite.database import Database
-from shared.sqlite.queue import DeadMessage, Delivery, Depth, SqliteQueue
+from shared.sqlite.queue import BuriedMessage, Delivery, SqliteQueue
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE_S = 10.0
 END = ("ack", "nack", "extend")
+
+
+DepthOf = Callable[[Topic], Depth]
 
 
 class Clock:
@@ -42,6 +46,11 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def queue(database: Database, clock: Clock) -> SqliteQueue:
     return SqliteQueue(database, clock, max_attempts=3)
+
+
+@pytest.fixture
+def depth(database: Database, clock: Clock) -> DepthOf:
+    return lambda topic: depth_of(database, topic, clock())
 
 
 def leased(queue: SqliteQueue, most: int = 10) -> list[Delivery]:
@@ -99,7 +108,7 @@ def test_an_expired_lease_makes_the_message_deliverable_again(queue: SqliteQueue
 
 
 @pytest.mark.parametrize("how", END)
-def test_a_delivery_whose_lease_ran_out_has_no_say(queue: SqliteQueue, clock: Clock, how: str) -> None:
+def test_a_delivery_whose_lease_ran_out_has_no_say(queue: SqliteQueue, clock: Clock, how: str, depth: DepthOf) -> None:
     """Neither before nor after somebody else got the message."""
     queue.publish(Topic.WORK, [b"1"])
     late = one(queue)
@@ -107,20 +116,20 @@ def test_a_delivery_whose_lease_ran_out_has_no_say(queue: SqliteQueue, clock: Cl
     assert not told(queue, how, late)
     again = one(queue)
     assert not told(queue, how, late)
-    assert queue.depth(Topic.WORK) == Depth(0, 0, 1)
+    assert depth(Topic.WORK) == Depth(0, 0, 1)
     assert queue.ack(again)
 
 
 @pytest.mark.parametrize("how", END)
 @pytest.mark.parametrize("before", ["ack", "nack"])
-def test_a_delivery_ends_once(queue: SqliteQueue, before: str, how: str) -> None:
+def test_a_delivery_ends_once(queue: SqliteQueue, before: str, how: str, depth: DepthOf) -> None:
     """After an answer any further one does nothing."""
     queue.publish(Topic.WORK, [b"1"])
     delivery = one(queue)
     assert told(queue, before, delivery)
-    depth = queue.depth(Topic.WORK)
+    left = depth(Topic.WORK)
     assert not told(queue, how, delivery)
-    assert queue.depth(Topic.WORK) == depth
+    assert depth(Topic.WORK) == left
 
 
 def test_a_delayed_message_waits(queue: SqliteQueue, clock: Clock) -> None:
@@ -155,7 +164,7 @@ def test_a_refused_message_goes_behind_what_was_due_before_it(queue: SqliteQueue
     assert [delivery.body for delivery in leased(queue)] == [b"good", b"bad"]
 
 
-def test_a_message_refused_for_the_last_time_is_dead(queue: SqliteQueue, clock: Clock) -> None:
+def test_a_message_refused_for_the_last_time_is_dead(queue: SqliteQueue, clock: Clock, depth: DepthOf) -> None:
     """With its body and the count of its attempts; it is not delivered again."""
     queue.publish(Topic.WORK, [b"1"])
     clock.pass_(5)
@@ -164,8 +173,8 @@ def test_a_message_refused_for_the_last_time_is_dead(queue: SqliteQueue, clock: 
         assert queue.nack(delivery, 60) is True
         clock.pass_(60)
     assert leased(queue) == []
-    assert queue.dead() == [DeadMessage(delivery.message_id, Topic.WORK, b"1", 3, START, START + timedelta(seconds=125))]
-    assert queue.depth(Topic.WORK) == Depth(0, 0, 0)
+    assert queue.dead() == [BuriedMessage(delivery.message_id, Topic.WORK, b"1", 3, START, START + timedelta(seconds=125))]
+    assert depth(Topic.WORK) == Depth(0, 0, 0)
 
 
 def test_a_message_whose_worker_died_each_time_is_dead(queue: SqliteQueue, clock: Clock) -> None:
@@ -204,30 +213,30 @@ def test_the_dead_are_listed_until_dropped(queue: SqliteQueue, clock: Clock) -> 
     assert queue.dead() == [second]
 
 
-def test_depth_tells_ready_delayed_and_leased_apart(queue: SqliteQueue, clock: Clock) -> None:
+def test_ready_delayed_and_leased_messages_are_told_apart(queue: SqliteQueue, clock: Clock, depth: DepthOf) -> None:
     """An expired lease counts as ready; another topic does not count."""
     queue.publish(Topic.WORK, [b"1", b"2", b"3", b"4"])
     queue.publish(Topic.PLAN, [b"5"])
     first, _second = leased(queue, 2)
     queue.nack(first, 30)
-    assert queue.depth(Topic.WORK) == Depth(ready=2, delayed=1, leased=1)
+    assert depth(Topic.WORK) == Depth(ready=2, delayed=1, leased=1)
     clock.pass_(LEASE_S)
-    assert queue.depth(Topic.WORK) == Depth(ready=3, delayed=1, leased=0)
-    assert queue.depth(Topic.PLAN) == Depth(ready=1, delayed=0, leased=0)
+    assert depth(Topic.WORK) == Depth(ready=3, delayed=1, leased=0)
+    assert depth(Topic.PLAN) == Depth(ready=1, delayed=0, leased=0)
 
 
-def test_freed_leases_are_delivered_again_at_once(queue: SqliteQueue) -> None:
+def test_freed_leases_are_delivered_again_at_once(queue: SqliteQueue, depth: DepthOf) -> None:
     """After a start: what nobody can be working on any more; the attempt stays counted, a delay stays a delay."""
     queue.publish(Topic.WORK, [b"1", b"2", b"3"])
     first, second = leased(queue, 2)
     queue.nack(second, 30)
     assert queue.free_leases() == 1
-    assert queue.depth(Topic.WORK) == Depth(ready=2, delayed=1, leased=0)
+    assert depth(Topic.WORK) == Depth(ready=2, delayed=1, leased=0)
     assert not queue.ack(first)
     assert {delivery.body: delivery.attempt for delivery in leased(queue)} == {b"1": 2, b"3": 1}
 
 
-def test_a_message_id_is_never_given_again(queue: SqliteQueue) -> None:
+def test_a_message_id_is_never_given_again(queue: SqliteQueue, depth: DepthOf) -> None:
     """A late answer to a message that is gone cannot hit another one."""
     queue.publish(Topic.WORK, [b"1"])
     gone = one(queue)
@@ -236,7 +245,7 @@ def test_a_message_id_is_never_given_again(queue: SqliteQueue) -> None:
     other = one(queue)
     assert other.message_id != gone.message_id
     assert not queue.ack(gone)
-    assert queue.depth(Topic.WORK).leased == 1
+    assert depth(Topic.WORK).leased == 1
 
 
 def test_messages_outlive_the_process(tmp_path: Path, clock: Clock) -> None:

@@ -29,7 +29,7 @@ def reading_url() -> Iterator[str]:
 @pytest.fixture
 def world(reading_url: str) -> Iterator[World]:
     """The project as it was at first, without faults, and a process that has read nothing yet."""
-    with httpx.Client(base_url=f"{reading_url}/_sandbox", trust_env=False) as control:
+    with httpx.Client(base_url=f"{reading_url}/_sandbox", timeout=60, trust_env=False) as control:
         control.delete("/faults").raise_for_status()
         control.post("/reset").raise_for_status()
         client = open_commercetools(

@@ -100,6 +100,16 @@ def budget() -> Budget:
     return budget_of(DEADLINE_S)
 
 
+def pauses_of(seconds: float) -> Budget:
+    """Time for pauses of so many seconds between attempts, which nobody really waits for; nothing else takes any."""
+    clock = Clock()
+
+    def sleep(pause_s: float) -> None:
+        clock.now += pause_s
+
+    return Budget(clock.now + seconds, clock, sleep)
+
+
 def notification(kind: str, resource_type: str, resource_id: str, sku: str | None = None, **fields: Any) -> Notification:
     """A notification; without `fields` its own were left out."""
     body = msgspec.json.encode(fields) if fields else b"{}"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from reading_world import NOWHERE, World, budget, configured
+from reading_world import NOWHERE, World, budget, configured, pauses_of
 
-from shared.budget import budget_of
 from shared.errors import HostDown
 from shared.mapping.sources import CategorySource, OrderSource, ProductSource, StockSource
 from shared.reading.lookups import TTL_S
@@ -78,6 +77,6 @@ def test_a_key_that_cannot_be_resolved_now_is_no_choice_at_all(world: World) -> 
     sources = world.sources()
     world.fails({"kind": "status", "status": 503, "endpoint": "channels/key={key}"})
     with pytest.raises(HostDown):
-        sources.choices(StockSource, budget_of(1.0))
+        sources.choices(StockSource, pauses_of(1.0))
     world.fails()
     assert sources.choices(StockSource, budget()).stock_channel_id == channel_id

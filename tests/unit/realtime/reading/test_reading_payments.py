@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from reading_world import NOWHERE, Clock, World, budget, configured, notification, read
+from reading_world import NOWHERE, Clock, World, budget, configured, notification, pauses_of, read
 
 from shared.budget import Budget
 from shared.mapping.sources import PaidOrderSource
@@ -133,7 +133,7 @@ def test_a_payment_without_an_order_is_a_permanent_failure_after_a_few_looks(wor
 def test_the_order_is_not_waited_for_when_there_is_no_time_left(world: World) -> None:
     """The looks end with the budget, still with an answer."""
     refunded = payment(world, REFUNDED)
-    short = Budget(deadline=budget().monotonic() + 2.0)
+    short = pauses_of(2.0)
     world.asked()
     with pytest.raises(NoOrderForPayment):
         world.sources().read(PaidOrderSource, added(refunded), short)

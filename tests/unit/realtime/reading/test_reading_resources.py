@@ -7,9 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from reading_world import NOWHERE, World, budget, notification, read
+from reading_world import NOWHERE, World, budget, notification, pauses_of, read
 
-from shared.budget import budget_of
 from shared.commercetools.client import open_commercetools
 from shared.errors import HostDown, PermanentError
 from shared.mapping.result import Adjustment
@@ -167,7 +166,7 @@ def test_stock_that_fails_is_not_done_without(world: World) -> None:
     row, sources = product_row(world), world.sources()
     world.fails({"kind": "status", "status": 503, "endpoint": "inventory"})
     with pytest.raises(HostDown):
-        sources.read(ProductSource, published(row), budget_of(1.0))
+        sources.read(ProductSource, published(row), pauses_of(1.0))
     world.fails({"kind": "status", "status": 400, "endpoint": "inventory"})
     with pytest.raises(PermanentError):
         sources.read(ProductSource, published(row), budget())

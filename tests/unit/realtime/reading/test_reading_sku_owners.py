@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reading_world import World, budget
+from reading_world import World, budget, pauses_of
 
-from shared.budget import budget_of
 from shared.errors import HostDown
 from shared.reading.sku_owners import owners_of
 
@@ -55,4 +54,4 @@ def test_an_outage_is_not_an_answer(world: World) -> None:
     """Whoever asks must ask again."""
     world.fails({"kind": "status", "status": 503})
     with pytest.raises(HostDown):
-        owners_of(["sku"], world.client, budget_of(0.4))
+        owners_of(["sku"], world.client, pauses_of(0.4))
