@@ -65,6 +65,7 @@ class GoogleCloud:
     worker: CloudFunction
     plans: Bridge
     batches: Bridge
+    given_up_plans: Bridge
     given_up: Bridge
 
     @property
@@ -98,7 +99,7 @@ def google_cloud(
         dispatch = CloudFunction("bulk_dispatch", environment, 12, layout.dispatchers)
         worker = CloudFunction("bulk_worker", of_worker, layout.worker_threads + 2, layout.workers)
         functions = [realtime, dispatch, worker]
-        bridges = plans, batches, given_up = _bridges(topics, layout, dispatch, worker)
+        bridges = _bridges(topics, layout, dispatch, worker)
         # At the end nothing is pulled any more, then the functions die, and with them what is under way.
         for bridge in bridges:
             stack.callback(bridge.join)
@@ -111,10 +112,12 @@ def google_cloud(
         for bridge in bridges:
             bridge.start()
             stack.callback(bridge.end)
-        yield GoogleCloud(project, environment, topics, pushed, realtime, dispatch, worker, plans, batches, given_up)
+        yield GoogleCloud(project, environment, topics, pushed, realtime, dispatch, worker, *bridges)
 
 
-def _bridges(topics: Topics, layout: Layout, dispatch: CloudFunction, worker: CloudFunction) -> tuple[Bridge, Bridge, Bridge]:
+def _bridges(
+    topics: Topics, layout: Layout, dispatch: CloudFunction, worker: CloudFunction
+) -> tuple[Bridge, Bridge, Bridge, Bridge]:
     def token() -> str:
         return checked_token(PUSH_SERVICE_ACCOUNT, PUSH_AUDIENCE, time.time())
 
@@ -134,7 +137,8 @@ def _bridges(topics: Topics, layout: Layout, dispatch: CloudFunction, worker: Cl
     return (
         bridge(names.push_subscription(topics.prefix, Stream.PLAN), dispatch, "/tasks/plan", 2 * layout.dispatchers),
         bridge(names.push_subscription(topics.prefix, Stream.WORK), worker, "/", layout.worker_threads * layout.workers),
-        bridge(names.dead_push_subscription(topics.prefix), worker, "/dead", 1),
+        bridge(names.dead_push_subscription(topics.prefix, Stream.PLAN), dispatch, "/tasks/plan", 2),
+        bridge(names.dead_push_subscription(topics.prefix, Stream.WORK), worker, "/dead", 1),
     )
 
 

@@ -78,8 +78,9 @@ class Topics:
                 }
             self._subscribe(names.push_subscription(self.prefix, stream), subscription)
             self._subscribe(names.holding_subscription(self.prefix, stream), {"topic": dead, "ack_deadline_seconds": 60})
-        told = {"topic": self._topic(names.dead_topic(self.prefix, Stream.WORK)), "ack_deadline_seconds": terms.ack_deadline_s}
-        self._subscribe(names.dead_push_subscription(self.prefix), told)
+        for stream in names.DEAD_PUSHED:
+            told = {"topic": self._topic(names.dead_topic(self.prefix, stream)), "ack_deadline_seconds": terms.ack_deadline_s}
+            self._subscribe(names.dead_push_subscription(self.prefix, stream), told)
 
     def publish(self, stream: Stream, body: bytes, *, given_up: bool = False, **attributes: str) -> str:
         """Publish a message, with `given_up` on the topic of those that Pub/Sub gave up; its id."""
@@ -87,13 +88,15 @@ class Topics:
         message = PubsubMessage(data=body, attributes=attributes)
         return str(self._publisher.publish(topic=self._topic(topic), messages=[message]).message_ids[0])
 
-    def held(self, stream: Stream) -> list[Held]:
-        """What the holding subscription of a stream has; it stays there."""
+    def held(self, stream: Stream, *, stays: bool = True) -> list[Held]:
+        """What the holding subscription of a stream has; it `stays` there, or is acknowledged."""
         path = self.subscription(names.holding_subscription(self.prefix, stream))
         pulled = self.subscriber.pull(subscription=path, max_messages=1000, timeout=PULL_S).received_messages
-        if pulled:
-            ack_ids = [one.ack_id for one in pulled]
+        ack_ids = [one.ack_id for one in pulled]
+        if ack_ids and stays:
             self.subscriber.modify_ack_deadline(subscription=path, ack_ids=ack_ids, ack_deadline_seconds=0)
+        elif ack_ids:
+            self.subscriber.acknowledge(subscription=path, ack_ids=ack_ids)
         return [Held(one.message.data, dict(one.message.attributes)) for one in pulled]
 
     def subscription(self, name: str) -> str:

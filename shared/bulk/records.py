@@ -82,7 +82,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `parent_fence` is the fence of the chain under which the link was begun, or taken up again.
     `fence` rises by one with every start and take-over of the kind; `revision` rises with every write of this record
-    and is the condition of the next one.
+    and is the condition of the next one. `sums` are those of a run that has completed, all of whose batches are final: whoever
+    looks at it later need not read them. A run that stopped has none, since somebody may still come late, or resume it.
     """
 
     run_id: str
@@ -99,6 +100,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     halt_reason: str | None = None
     parent: str | None = None
     parent_fence: int | None = None
+    sums: Summary | None = None
     revision: int = 0
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.bulk.records import Run, RunStatus, Summary
+from shared.bulk.results import first_examples
 
 LEASE_S = 120.0
 """How long a run stays owned without a sign of life; longer than the longest single call (decisions.md 5)."""
@@ -57,6 +58,11 @@ def accepts(run: Run, fence: int) -> bool:
     return run.fence == fence and run.status in GOING_ON
 
 
+def is_stopping(run: Run, fence: int) -> bool:
+    """The run of this fence was asked to stop, and ends once nobody works on it any more."""
+    return run.fence == fence and run.status is RunStatus.STOPPING
+
+
 def is_list(run: Run) -> bool:
     """The run goes through a list (of ids, or of another run's failures), not through the ids in order: it has no cursor."""
     return run.options.ids is not None or run.options.retry_of is not None
@@ -93,6 +99,7 @@ def resumed(run: Run, now: datetime, fence: int) -> Run:
         updated_at=now,
         finished_at=None,
         halt_reason=None,
+        sums=None,
     )
 
 
@@ -110,12 +117,32 @@ def may_close(run: Run, summary: Summary) -> bool:
 
 
 def settled(run: Run, summary: Summary, now: datetime) -> Run | None:
-    """The run in its final state if nothing is left to do or to wait for; None while it must go on as it is."""
+    """The run in its final state if nothing is left to do or to wait for; None while it must go on as it is.
+
+    One that has completed keeps its sums: nothing of it changes any more.
+    """
+    sums = None
     if run.status is RunStatus.STOPPING and summary.live == 0:
         status = RunStatus.HALTED if run.halt_reason else RunStatus.STOPPED
     elif run.status in GOING_ON and summary.ranges_done and summary.done + summary.failed_batches == summary.planned:
         errors = summary.failed_batches or summary.result.failed
         status = RunStatus.COMPLETED_WITH_ERRORS if errors else RunStatus.COMPLETED
+        sums = _kept(summary)
     else:
         return None
-    return msgspec.structs.replace(run, status=status, finished_at=now, updated_at=now)
+    return msgspec.structs.replace(run, status=status, finished_at=now, updated_at=now, sums=sums)
+
+
+def _kept(summary: Summary) -> Summary:
+    """Sums as a run's record has room for them, long after its end."""
+    result = msgspec.structs.replace(summary.result, examples=first_examples(summary.result.examples))
+    return msgspec.structs.replace(summary, recent_items=0, result=result)
+
+
+def final_sums(run: Run, now: datetime, recent_window_s: float) -> Summary | None:
+    """The sums that a run keeps, if they are those of this moment: none of its batches ended in the last `recent_window_s`.
+
+    A minute more is for clocks that differ.
+    """
+    quiet_since = now - timedelta(seconds=recent_window_s + 60)
+    return run.sums if run.finished_at and run.finished_at < quiet_since else None

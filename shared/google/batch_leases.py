@@ -22,8 +22,8 @@ from typing import Any
 
 from shared.bulk.ports import NotTaken
 from shared.bulk.records import Batch, BatchResult, BatchStatus, Run
-from shared.bulk.run import accepts
-from shared.errors import StaleWrite
+from shared.bulk.run import accepts, is_stopping
+from shared.errors import StaleWrite, TransientError
 from shared.google.batch_documents import LEASE, batch_of, carried_fields, free_fields, result_fields
 from shared.google.firestore_documents import MOST_WRITES, Changed, Fields, Snapshot, is_document_id
 from shared.google.run_documents import TRIES, RunDocuments, chunks, contended, in_states
@@ -49,16 +49,20 @@ class BatchLeases:
     def take(self, run_id: str, fence: int, batch_id: str, owner: str, now: datetime, lease_until: datetime) -> Batch | NotTaken:
         """Lease a queued batch, or a working one whose lease ran out; counts an attempt.
 
-        Only while the run is accepted or running under this fence; that is looked at before the batch's own state. Whoever
-        dies between the write and the second look at the run leaves a lease that runs out.
+        Only while the run is accepted or running under this fence; that is looked at before the batch's own state. `HELD` also
+        while it is stopping. Whoever dies between the write and the second look at the run leaves a lease that runs out; where
+        only that look fails, the batch is given back if it can be.
         """
 
         def decide(batch: Fields, run: Run) -> Fields | NotTaken:
+            is_held = batch["status"] == BatchStatus.WORKING and batch["lease_until"] > now
+            if is_held and is_stopping(run, fence):
+                return NotTaken.HELD
             if not accepts(run, fence):
                 return NotTaken.IGNORED
             if batch["status"] in (BatchStatus.DONE, BatchStatus.FAILED):
                 return NotTaken.SETTLED
-            if batch["status"] == BatchStatus.WORKING and batch["lease_until"] > now:
+            if is_held:
                 return NotTaken.HELD
             return {
                 "status": BatchStatus.WORKING.value,
@@ -72,7 +76,12 @@ class BatchLeases:
         taken = self._rewrite(run_id, batch_id, decide)
         if isinstance(taken, NotTaken):
             return taken
-        run = self._runs.stored(run_id)
+        try:
+            run = self._runs.stored(run_id)
+        except TransientError:
+            with suppress(TransientError):
+                self._undo(run_id, batch_id, taken)
+            raise
         if run is None or not accepts(run, fence):
             self._undo(run_id, batch_id, taken)
             return NotTaken.IGNORED

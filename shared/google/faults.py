@@ -14,11 +14,12 @@ from google.api_core.exceptions import (
     NotFound,
     RetryError,
     ServerError,
+    TooManyRequests,
     Unauthorized,
 )
 from google.auth.exceptions import GoogleAuthError
 
-from shared.errors import HostDown, TransientError
+from shared.errors import HostDown, RateLimited, TransientError
 from shared.google.errors import NotPermitted, NotThere
 
 _LOG_IN = "log in with: gcloud auth application-default login, or run as a service account"
@@ -32,7 +33,8 @@ _OUTAGES = (ServerError, Aborted, Cancelled)
 def translated(what: str, *, role: str = "", create: str = "") -> Iterator[None]:
     """Raises `TransientError` in the place of what Google's clients raise; what is expected to fail is caught inside.
 
-    It is `HostDown` when the service is out, or silent: that says nothing about who calls, nor about what was asked.
+    It is `HostDown` when the service is out, or silent, and `RateLimited` when a quota is used up (RESOURCE_EXHAUSTED): that
+    says nothing about who calls, nor about what was asked.
     `what` is the call and what it was about, without content ("publishing to the topic klaviyo-sync-plan"). `role` is the one
     that allows it, and `create` what a person does where a thing is missing; both end up in `NotPermitted` and `NotThere`.
     """
@@ -52,6 +54,8 @@ def _translation(what: str, error: Exception, role: str, create: str) -> Transie
     if isinstance(cause, (Unauthorized, GoogleAuthError)) or _OF_CREDENTIALS in str(cause):
         return NotPermitted(f"{what}: Google Cloud does not accept the credentials, or there are none; {_LOG_IN}")
     told = f"{what}: Google Cloud does not answer as it should ({_code(cause)}); nothing to do unless it repeats"
+    if isinstance(cause, TooManyRequests):
+        return RateLimited(told)
     return HostDown(told) if isinstance(cause, _OUTAGES) else TransientError(told)
 
 

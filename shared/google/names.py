@@ -16,6 +16,10 @@ class Stream(StrEnum):
     WORK = "work"  # batches, for bulk_worker
 
 
+DEAD_PUSHED = (Stream.PLAN, Stream.WORK)
+"""The streams without which an import stands still; a notification waits until a person looks."""
+
+
 def topic(prefix: str, stream: Stream) -> str:
     """The topic that messages are published to."""
     return f"{prefix}-{stream}"
@@ -36,6 +40,9 @@ def holding_subscription(prefix: str, stream: Stream) -> str:
     return f"{prefix}-{stream}-dead-hold"
 
 
-def dead_push_subscription(prefix: str) -> str:
-    """The subscription that tells the worker of batches whose message was given up, at `/dead` (flows.md "The finish check")."""
-    return f"{prefix}-{Stream.WORK}-dead-push"
+def dead_push_subscription(prefix: str, stream: Stream) -> str:
+    """Of `DEAD_PUSHED`: the subscription that sees to it that an import goes on though a message of it was given up.
+
+    It tells the worker of a batch, at `/dead` (flows.md "The finish check"), and gives the dispatcher a plan as if it were new.
+    """
+    return f"{prefix}-{stream}-dead-push"

@@ -17,7 +17,7 @@ import msgspec
 from google.cloud.firestore import CollectionReference, DocumentReference, FieldFilter, Query, WriteBatch
 
 from shared.bulk.records import BatchStatus, IdRange, Kind, Run
-from shared.errors import TransientError
+from shared.errors import HostDown
 from shared.google.firestore_documents import (
     Documents,
     Fields,
@@ -181,6 +181,6 @@ def chunks(documents: Sequence[Snapshot], size: int) -> Iterable[Sequence[Snapsh
     return (documents[start : start + size] for start in range(0, len(documents), size))
 
 
-def contended(run_id: str) -> TransientError:
-    """Others were quicker each time."""
-    return TransientError(f"Firestore: too many write run {run_id} at once")
+def contended(run_id: str) -> HostDown:
+    """Others were quicker each time: that says nothing about what was to be written."""
+    return HostDown(f"Firestore: too many write run {run_id} at once")

@@ -10,7 +10,7 @@ import msgspec
 from google.cloud.firestore import Client, Increment, Query
 
 from shared.bulk.records import Batch, BatchStatus, IdRange, Kind, Run, Summary
-from shared.bulk.run import accepts
+from shared.bulk.run import accepts, final_sums
 from shared.errors import StaleWrite
 from shared.google.batch_documents import batch_of, fields_of
 from shared.google.batch_leases import BatchLeases
@@ -162,6 +162,8 @@ class FirestoreRunStore(BatchLeases):
         run = self._runs.run_of(there)
         if run is None:
             return Summary()
+        if sums := final_sums(run, now, recent_window_s):
+            return sums
         at = there.read_time
         batches = self._runs.batches(run_id)
         return self._summaries.of(run, lambda: self._runs.planned(run_id, at), batches, at, now, recent_window_s)

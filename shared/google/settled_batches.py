@@ -21,6 +21,8 @@ _KEPT_FAILURES, _KEPT_EXAMPLES = 5 * SHOWN_FAILURES, 5 * EXAMPLES
 
 Place = tuple[int, int]
 """Range and number of a batch; in the order of planning."""
+End = tuple[datetime, Place]
+"""When a batch was settled, by the clock of who settled it, and which it was: the order in which Firestore lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ def row_of(snapshot: Snapshot) -> tuple[Row, Shown | None]:
     )
     failed_items, examples = failed_items_of(fields["failed_items"]), examples_of(fields["examples"])
     return row, Shown(place, written, failed_items, examples) if failed_items or examples else None
+
+
+def end_of(snapshot: Snapshot) -> End:
+    """When a settled batch ended, with `finished_at` of its document."""
+    return plain(snapshot.get("finished_at")), place_of(snapshot.id)
 
 
 class Totals:
@@ -137,7 +144,10 @@ class Totals:
 
 
 class SettledBatches:
-    """The settled batches of one run as far as this process has read them. Who uses one holds `lock`, if it can be had."""
+    """The settled batches of one run as far as this process has read them. Who uses one holds `lock`.
+
+    All up to `read_to` were read, but for those that came later with an earlier time; `newest_end` is the last of all that were.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -145,6 +155,8 @@ class SettledBatches:
 
     def forget(self) -> None:
         """Begin anew."""
+        self.read_to: End | None = None
+        self.newest_end: End | None = None
         self._rows: dict[Place, Row] = {}
         self._newest = EPOCH
         self._totals = Totals()
@@ -156,6 +168,8 @@ class SettledBatches:
             if row.place not in self._rows:
                 self._rows[row.place] = row
                 self._newest = max(self._newest, row.written)
+                end = row.finished_at or EPOCH, row.place
+                self.newest_end = max(self.newest_end or end, end)
                 self._totals.add(row)
                 if shown:
                     insort(self._shown, shown)

@@ -108,6 +108,6 @@ def test_we_pack_to_less_than_klaviyo_takes() -> None:
 
 
 def test_no_two_endpoints_share_a_name_or_an_operation() -> None:
-    """Quotas and counters are kept by name."""
+    """Quotas are kept by name."""
     assert len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS)
     assert len({(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}) == len(ENDPOINTS)

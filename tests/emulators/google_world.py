@@ -75,7 +75,7 @@ class World:
         """The newest run of a kind."""
         return dict(HTTP.get(f"{self.cloud.dispatch.url()}/sync/{kind}/status").raise_for_status().json())
 
-    def finished(self, kind: str, run_id: str, within_s: float = 60.0) -> Status:
+    def finished(self, kind: str, run_id: str, within_s: float = 150.0) -> Status:
         """The status of a run at its end; every item of it is accounted for."""
         found: Status = {}
 
@@ -91,7 +91,7 @@ class World:
     # Time
 
     @staticmethod
-    def until(holds: Callable[[], object], otherwise: str | Callable[[], str], within_s: float = 20.0) -> None:
+    def until(holds: Callable[[], object], otherwise: str | Callable[[], str], within_s: float = 90.0) -> None:
         """Wait for something to become true."""
         deadline = time.monotonic() + within_s
         while not holds():
@@ -104,14 +104,14 @@ class World:
         runs = [run_id, *(child_id(run_id, kind) for kind in LINKS)]
         return [batch for name in runs for batch in self.store.batches(name, statuses or tuple(BatchStatus))]
 
-    def leases_run_out(self, run_id: str) -> int:
+    def leases_run_out(self, run_id: str) -> list[Batch]:
         """What a dead worker's batches become once it has been silent for the length of a lease: free, by a clock that is ahead.
 
-        Whoever comes takes such a batch over by itself; this only saves the waiting. How many there were.
+        Whoever comes takes such a batch over by itself; this only saves the waiting. Those that were under way.
         """
         later = datetime.now(UTC) + timedelta(seconds=BATCH_LEASE_S + 1)
-        freed = 0
-        for batch in self.batches(run_id, BatchStatus.WORKING):
+        cut_off = self.batches(run_id, BatchStatus.WORKING)
+        for batch in cut_off:
             run = self.store.run(batch.run_id)
             assert run is not None
             taken = self.store.take(run.run_id, run.fence, batch.batch_id, "a later moment", later, later)
@@ -124,8 +124,7 @@ class World:
                     count_attempt=False,
                     carried=taken.carried,
                 )
-                freed += 1
-        return freed
+        return cut_off
 
     def acknowledged(self) -> int:
         """How many deliveries of notifications were."""

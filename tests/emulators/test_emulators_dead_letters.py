@@ -18,10 +18,10 @@ from sandbox.emulators import Emulators
 from sandbox.google_cloud import Layout
 from sandbox.google_topics import Terms
 from sandbox.launch import HTTP, Sandbox
-from shared.bulk.messages import WorkMessage
+from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.work import ATTEMPTS_USED_UP, MOST_ATTEMPTS
 from shared.google.names import Stream
-from tests.emulators.google_world import FINISHED, World, control, world_of
+from tests.emulators.google_world import FINISHED, SIZES, World, control, world_of
 
 pytestmark = IN_ONE_PROCESS
 
@@ -113,6 +113,24 @@ def test_a_batch_over_which_the_worker_dies_each_time_fails_after_eight_attempts
     assert (again["status"], again["seen"]) == ("completed", len(orders))
 
 
+def test_planning_goes_on_after_an_outage_that_has_used_up_all_deliveries(world: World) -> None:
+    """Pub/Sub gives the plan's message up, and the dispatcher gets it all the same, until commercetools is back; nobody does
+    anything for it. The copy that is held is for a person to see."""
+    # From the start's own count on; and for so long that nobody waits for it in vain.
+    away = {"kind": "status", "path": "/sandbox/graphql", "status": 503, "retry_after": "3600", "skip": 1}
+    control(world.commercetools, "faults", [away])
+    run_id = world.start("categories")
+    ranges = len(world.store.ranges(run_id))
+    given_up = world.cloud.given_up_plans.answers
+    world.until(lambda: len(given_up) >= ranges, "no plan was given up", 60.0)
+    assert {answer.status for answer in given_up} == {503}
+    control(world.commercetools, "faults", [])
+    status = world.finished("categories", run_id)
+    assert (status["status"], status["seen"]) == ("completed", SIZES["categories"])
+    held = [msgspec.json.decode(one.body, type=PlanMessage) for one in world.cloud.topics.held(Stream.PLAN, stays=False)]
+    assert {message.run_id for message in held} == {run_id}
+
+
 def _standstill(**where: str) -> dict[str, Any]:
     return {"kind": "hang", "seconds": STANDSTILL_S, **where}
 
@@ -122,7 +140,7 @@ def _killed_over_and_over(
 ) -> int:
     """SIGKILL to a function whenever the fault in force at the simulator `url` meets it, until it is over; how often."""
     kills = 0
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + 150.0
     while not is_over():
         assert time.monotonic() < deadline, f"{kills} kills, and it goes on"
         if HTTP.get(f"{url}/_sandbox/faults").json()[0]["hit"] > kills:

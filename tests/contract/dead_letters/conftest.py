@@ -30,7 +30,7 @@ def sqlite(request: pytest.FixtureRequest, most: int | None) -> Iterator[DeadLet
 def custom_objects(request: pytest.FixtureRequest, most: int | None) -> Iterator[DeadLetters]:
     """No dead letters, in a simulated project."""
     url: str = request.getfixturevalue("letters_project")
-    httpx.post(f"{url}/_sandbox/reset", trust_env=False).raise_for_status()
+    httpx.post(f"{url}/_sandbox/reset", trust_env=False, timeout=60).raise_for_status()
     client = open_commercetools(
         api_url=url, auth_url=url, project_id="sandbox", client_id="sandbox-client", secret="sandbox-secret"
     )

@@ -92,7 +92,7 @@ SITUATIONS = [
     Situation("failed", settled_as(BatchStatus.FAILED), NotTaken.SETTLED, first_may_write=False),
     Situation("the run's fence was raised", fence_raised, NotTaken.IGNORED, first_may_write=False),
     Situation("fence raised, batch requeued", fence_raised_and_requeued, NotTaken.IGNORED, first_may_write=False),
-    Situation("working, run stopping", a_took_and_run_became(RunStatus.STOPPING), NotTaken.IGNORED, first_may_write=True),
+    Situation("working, run stopping", a_took_and_run_became(RunStatus.STOPPING), NotTaken.HELD, first_may_write=True),
     Situation(
         "working, lease ran out, run stopping", a_took_and_run_became(RunStatus.STOPPING), NotTaken.IGNORED, True, late=True
     ),

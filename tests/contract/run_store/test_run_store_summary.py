@@ -24,7 +24,7 @@ from run_store_records import (
 
 from shared.bulk.plan import FeedPage, fed, listed, scanned
 from shared.bulk.ports import RunStore
-from shared.bulk.records import BatchResult, BatchStatus, FailedItem, Feed, IdRange, RunOptions, Summary
+from shared.bulk.records import BatchResult, BatchStatus, FailedItem, Feed, IdRange, RunOptions, RunStatus, Summary
 from shared.bulk.results import EXAMPLES, SHOWN_FAILURES, total
 
 
@@ -122,6 +122,29 @@ def test_recent_items_are_those_of_the_window(store: RunStore) -> None:
     assert summary(store, seconds_later=60, window_s=20).recent_items == 10
     assert summary(store, seconds_later=60, window_s=61).recent_items == 30
     assert summary(store, seconds_later=60).settled_items == 30
+
+
+SUMS = Summary(planned=3, done=3, ranges_done=True, cursor="kept", result=BatchResult(seen=30, sent=29, failed={"invalid": 1}))
+
+
+def test_a_run_that_has_completed_keeps_its_sums(store: RunStore) -> None:
+    """A while after its end no batch is looked at for them any more; until then some are recent."""
+    planned(store, [1])
+    settled(store, FIRST, RESULT)
+    changed(store, status=RunStatus.COMPLETED, finished_at=NOW, sums=SUMS)
+    assert summary(store, seconds_later=30).recent_items == 10
+    assert summary(store, seconds_later=3600) == SUMS
+    assert summary(store, seconds_later=3600, window_s=3601).recent_items == 10
+
+
+def test_a_run_that_goes_on_is_summed_anew(store: RunStore) -> None:
+    """And one that was recorded without its sums."""
+    planned(store, [1])
+    settled(store, FIRST, RESULT)
+    changed(store, status=RunStatus.COMPLETED, finished_at=NOW)
+    assert summary(store, seconds_later=3600).result.sent == RESULT.sent
+    changed(store, status=RunStatus.RUNNING, finished_at=None, sums=SUMS)
+    assert summary(store, seconds_later=3600).result.sent == RESULT.sent
 
 
 def test_planning_is_over_when_every_range_is_done(store: RunStore) -> None:

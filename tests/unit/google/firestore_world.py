@@ -7,12 +7,14 @@ from typing import Any
 
 from google.cloud.firestore import WriteBatch
 
+from shared.errors import HostDown
 from shared.google.firestore_documents import Documents
 
 
 class Watched(Documents):
     """Documents that count what they read, as Firestore bills it, and call `between` before the next commit, `behind` after it.
 
+    The next `silent_reads` readings of documents fail.
     With `loses_answers`, each commit is done and then repeated, as the client library does when no answer came.
     """
 
@@ -20,9 +22,13 @@ class Watched(Documents):
     commits = 0
     between: Callable[[], object] | None = None
     behind: Callable[[], object] | None = None
+    silent_reads = 0
     loses_answers = False
 
     def get(self, *references: Any, **options: Any) -> list[Any]:
+        if self.silent_reads:
+            self.silent_reads -= 1
+            raise HostDown("silent")
         found = super().get(*references, **options)
         self.reads += len(found)
         return found

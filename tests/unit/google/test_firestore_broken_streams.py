@@ -97,6 +97,6 @@ def test_what_always_breaks_off_is_an_outage(firestore: Breaking, client: Client
     firestore.after, firestore.times = 1, 10**9
     began = time.monotonic()
     with pytest.raises(HostDown, match="UNAVAILABLE"):
-        CALLS[call](Documents(lambda: client, "(default)", call_s=1))
-    assert time.monotonic() - began < 5
+        CALLS[call](Documents(lambda: client, "(default)", call_s=2))
+    assert time.monotonic() - began < 30
     assert len(firestore.requests) < 100

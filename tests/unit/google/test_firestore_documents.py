@@ -94,7 +94,7 @@ def test_a_call_ends_though_nobody_answers() -> None:
             began = time.monotonic()
             with pytest.raises(TransientError):
                 documents.get(documents.collection("runs").document("a"))
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("record", [b"{}", b'{"ids":[' + b'"0123456789",' * 1000 + b'""]}'], ids=["short", "long"])

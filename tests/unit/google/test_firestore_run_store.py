@@ -22,7 +22,7 @@ from sandbox.emulators import Emulators
 from shared.bulk.plan import scanned
 from shared.bulk.ports import NotTaken
 from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, Run, RunStatus, batch_id
-from shared.errors import StaleWrite
+from shared.errors import HostDown, StaleWrite
 from shared.google.run_documents import KEPT, TO_END
 from shared.google.run_store import FirestoreRunStore, open_run_store
 from shared.settings import GoogleSettings
@@ -95,6 +95,31 @@ def test_a_run_that_stops_while_a_batch_is_leased_gets_it_back(world: World) -> 
     assert world.store.take("run-1", 1, FIRST, "a", NOW, LATER) is NotTaken.IGNORED
     assert world.batch() == before
     assert world.store.summary("run-1", NOW, 60).live == 0
+
+
+def test_a_batch_is_given_back_whose_taker_cannot_look_at_the_run_again(world: World) -> None:
+    """As if it had never been leased: the next delivery need not wait, and no attempt is counted."""
+    world.planned()
+    before = world.batch()
+    world.documents.behind = lambda: setattr(world.documents, "silent_reads", 1)
+    with pytest.raises(HostDown):
+        world.store.take("run-1", 1, FIRST, "a", NOW, LATER)
+    assert world.batch() == before
+    assert world.taken("b").attempts == 1
+
+
+def test_a_write_that_others_are_quicker_than_each_time_says_nothing_about_the_batch(world: World) -> None:
+    """So it counts as no attempt of it."""
+    world.planned()
+    batch = world.taken("a")
+
+    def quicker() -> None:
+        world.store.hold("run-1", FIRST, "a", LATER)
+        world.documents.between = quicker
+
+    world.documents.between = quicker
+    with pytest.raises(HostDown, match="too many write run run-1 at once"):
+        world.store.settle(batch, "a", BatchStatus.DONE, HALF, NOW)
 
 
 def test_a_lease_of_an_older_fence_is_not_given_back_over_a_take_over(world: World) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +18,11 @@ from google_firestore import store_over
 
 from shared.bulk.plan import scanned
 from shared.bulk.records import Batch, BatchResult, BatchStatus, IdRange, Kind, Run, RunStatus, Summary, batch_id
+from shared.errors import HostDown
+from shared.google.firestore_documents import Documents
+from shared.google.run_documents import RunDocuments
 from shared.google.run_store import FirestoreRunStore
+from shared.google.run_summaries import Summaries
 
 pytestmark = IN_ONE_PROCESS
 
@@ -112,8 +122,125 @@ def test_what_is_worked_or_half_done_is_read_each_time(store: FirestoreRunStore,
     assert reads == FIXED - 1 + 4
 
 
-def ended(store: FirestoreRunStore, number: int) -> None:
-    """A run of one batch that has ended two hours ago."""
+class Paged(Watched):
+    """Documents whose pages of batches are noted, by how many were asked for; the one after `good_pages` fails, or waits."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pages: list[int] = []
+        self.good_pages = COUNT
+        self.at_the_next: Callable[[], object] = lambda: None
+
+    def query(self, query: Any, *, wide: bool = False, **options: Any) -> list[Any]:
+        if wide:
+            if len(self.pages) == self.good_pages:
+                self.at_the_next()
+            self.pages.append(query._limit)
+        return super().query(query, wide=wide, **options)
+
+
+@pytest.fixture
+def pages(store: FirestoreRunStore, documents: Watched) -> Iterator[Paged]:
+    """Nineteen of the twenty batches are settled, and one is not; the same database in a process that has read nothing of it."""
+    for done, name in enumerate(NAMES[:-1], start=1):
+        settle(store, name, NOW + timedelta(seconds=done))
+    with closing(Paged(documents._open_client, "(default)")) as paged:
+        yield paged
+
+
+def look(summaries: Summaries, documents: Documents) -> Summary:
+    """At the run, as it stands now."""
+    runs = RunDocuments(documents, now=lambda: NOW, new_mark=lambda: "")
+    (there,) = documents.get(runs.run("run-1"))
+    at = there.read_time
+    return summaries.of(RUN, lambda: runs.planned("run-1", at), runs.batches("run-1"), at, NOW, 60)
+
+
+def test_very_many_batches_are_read_a_page_at_a_time(store: FirestoreRunStore, pages: Paged) -> None:
+    """Each once, and what is settled later in one page again."""
+    summaries = Summaries(pages, most_page=6)
+    assert look(summaries, pages).done == COUNT - 1
+    assert (pages.pages, pages.reads) == ([6, 6, 6, 1], FIXED + COUNT - 1)
+    settle(store, NAMES[-1], NOW + timedelta(minutes=1))
+    summary = look(summaries, pages)
+    assert (summary.done, summary.open_settled, summary.result.sent) == (COUNT, True, COUNT)
+    assert pages.reads == 2 * FIXED + COUNT
+
+
+def test_a_look_that_is_cut_off_is_continued_by_the_next_one(store: FirestoreRunStore, pages: Paged) -> None:
+    """Nothing is read twice."""
+    summaries = Summaries(pages, most_page=6)
+    cut_off_after(2, summaries, pages)
+    settle(store, NAMES[-1], NOW + timedelta(minutes=1))
+    before = pages.reads
+    summary = look(summaries, pages)
+    assert (summary.done, summary.open_settled) == (COUNT, True)
+    assert pages.pages == [6, 6, 6, 2]
+    assert pages.reads - before == FIXED + COUNT - 12
+
+
+def test_what_a_clock_that_is_behind_has_settled_meanwhile_is_found(store: FirestoreRunStore, pages: Paged) -> None:
+    """Though reading is beyond it by then."""
+    summaries = Summaries(pages, most_page=6)
+    cut_off_after(2, summaries, pages)
+    settle(store, NAMES[-1], NOW - timedelta(hours=1))
+    summary = look(summaries, pages)
+    assert (summary.done, summary.result.sent, summary.open_settled) == (COUNT, COUNT, True)
+
+
+def cut_off_after(good_pages: int, summaries: Summaries, pages: Paged) -> None:
+    """A look that reads so many pages; the next one is not answered."""
+
+    def fail() -> None:
+        raise HostDown("silent")
+
+    pages.good_pages, pages.at_the_next = good_pages, fail
+    with pytest.raises(HostDown, match="silent"):
+        look(summaries, pages)
+    pages.good_pages = COUNT
+
+
+def test_a_look_that_takes_too_long_leaves_the_rest_to_the_next_one(pages: Paged) -> None:
+    """After half a minute; what it has read is remembered."""
+    moments = itertools.count(0, 12)
+    summaries = Summaries(pages, most_page=6, monotonic=lambda: float(next(moments)))
+    with pytest.raises(HostDown, match="batches of run run-1 are still being read"):
+        look(summaries, pages)
+    assert pages.pages == [6, 6]
+    assert look(summaries, pages).done == COUNT - 1
+    assert pages.pages == [6, 6, 6, 1]
+
+
+def test_of_those_who_look_at_once_one_reads(pages: Paged) -> None:
+    """The others wait for it, and then have nothing to read."""
+    summaries, everybody = Summaries(pages, most_page=6), threading.Barrier(8)
+
+    def looked(_: int) -> int:
+        everybody.wait(30.0)
+        return look(summaries, pages).done
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(looked, range(8))) == [COUNT - 1] * 8
+    assert sorted(pages.pages) == [1, 6, 6, 6]
+
+
+def test_who_waits_too_long_for_another_reader_reads_nothing_and_comes_again(pages: Paged) -> None:
+    """It is told that the store does not answer."""
+    summaries = Summaries(pages, most_page=6, wait_s=0.05)
+    reads, goes_on = threading.Event(), threading.Event()
+    pages.good_pages, pages.at_the_next = 1, lambda: (reads.set(), goes_on.wait(30.0))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(look, summaries, pages)
+        assert reads.wait(30.0)
+        with pytest.raises(HostDown, match="batches of run run-1 are still being read"):
+            look(summaries, pages)
+        goes_on.set()
+        assert first.result(30.0).done == COUNT - 1
+    assert pages.pages == [6, 6, 6, 1]
+
+
+def ended(store: FirestoreRunStore, number: int, sums: Summary | None = None) -> None:
+    """A run of one batch that has ended two hours ago, and keeps these sums."""
     run_id, ago = f"ended-{number}", NOW - timedelta(hours=2)
     before = IdRange(index=0)
     run = store_run(run_id, ago)
@@ -122,7 +249,7 @@ def ended(store: FirestoreRunStore, number: int) -> None:
     batch = store.take(run_id, 1, batch_id(0, 1), "a", ago, ago + timedelta(seconds=60))
     assert isinstance(batch, Batch)
     store.settle(batch, "a", BatchStatus.DONE, BatchResult(seen=1, sent=1), ago)
-    store.save(msgspec.structs.replace(run, status=RunStatus.COMPLETED, finished_at=ago))
+    store.save(msgspec.structs.replace(run, status=RunStatus.COMPLETED, finished_at=ago, sums=sums))
 
 
 def store_run(run_id: str, at: datetime) -> Run:
@@ -144,6 +271,17 @@ def test_runs_that_have_ended_are_summed_once_however_many_are_listed(store: Fir
     assert sums[1] == sums[0]
     assert reads == [10 * (1 + 1 + 1 + 1 + 1), 10]
     assert summed(store, documents)[1] == FIXED
+
+
+def test_a_run_that_has_completed_costs_one_read_in_a_process_that_knows_nothing(
+    store: FirestoreRunStore, documents: Watched
+) -> None:
+    """Its record has the sums."""
+    sums = Summary(planned=1, done=1, result=BatchResult(seen=1, sent=1))
+    ended(store, 1, sums)
+    before = documents.reads
+    assert store_over(documents, lambda: NOW).summary("ended-1", NOW, 60) == sums
+    assert documents.reads - before == 1
 
 
 def test_a_run_that_ended_is_summed_anew_when_it_is_resumed_or_not_long_over(store: FirestoreRunStore) -> None:

@@ -14,6 +14,7 @@ from google.api_core.exceptions import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     RetryError,
     ServiceUnavailable,
     Unauthenticated,
@@ -25,7 +26,7 @@ from pubsub_world import PREFIX, PubSubWorld, pubsub_world
 
 from sandbox.emulators import Emulators
 from shared.bulk.ports import Topic
-from shared.errors import HostDown, TransientError
+from shared.errors import HostDown, RateLimited, TransientError
 from shared.google.errors import NotPermitted, NotThere
 from shared.google.faults import translated
 from shared.google.names import Stream
@@ -105,7 +106,7 @@ def test_a_queue_that_does_not_answer_is_a_passing_error(monkeypatch: pytest.Mon
     with pytest.raises(TransientError, match=r"klaviyo-sync-plan .* \(UNAVAILABLE\)") as raised:
         queue.publish(Topic.PLAN, [b"a"])
     assert not isinstance(raised.value, NotPermitted | NotThere)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_nothing_is_connected_before_the_first_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -142,6 +143,8 @@ def test_without_a_project_that_of_the_credentials_is_asked_for(
         (ServiceUnavailable("x"), HostDown, "(UNAVAILABLE)"),
         (DeadlineExceeded("x"), HostDown, "(DEADLINE_EXCEEDED)"),
         (Aborted("x"), HostDown, "(ABORTED)"),
+        (ResourceExhausted("x"), RateLimited, "(RESOURCE_EXHAUSTED)"),
+        (RetryError("x", ResourceExhausted("x")), RateLimited, "(RESOURCE_EXHAUSTED)"),
         (InvalidArgument("x"), TransientError, "(INVALID_ARGUMENT)"),
     ],
     ids=repr,
