@@ -42,12 +42,16 @@ plan() {
     secret | remove) "step_$1" "$2"; return ;;
     "") set -- "${STEPS[@]}" ;;
   esac
+  # A service account may ask for the number only when its project's API for that is switched on.
+  if [ "$1" = services ]; then taken services; shift; fi
   echo "PROJECT_NUMBER=\$(gcloud projects describe $PROJECT --format='value(projectNumber)')"
-  for step; do
-    printf '\necho "== %s"\n' "$step"
-    "step_$step"
-  done
+  for step; do taken "$step"; done
   printf '\necho "== done: the import API is at %s, notifications go to the topic %s"\n' "$(url dispatch)" "$PREFIX-events"
+}
+
+taken() {
+  printf '\necho "== %s"\n' "$1"
+  "step_$1"
 }
 
 read_config() {
@@ -113,6 +117,18 @@ quoted() {
   printf %s "'${1//$quote/$escaped}'"
 }
 
-# shellcheck source=deploy/gcloud_steps.sh
-. "$HERE/gcloud_steps.sh"
+# The steps: each prints its commands. What is configured has been checked, and needs no quotes but where it is quoted.
+
+# shellcheck source=deploy/gcloud/names.sh
+. "$HERE/gcloud/names.sh"
+# shellcheck source=deploy/gcloud/foundations.sh
+. "$HERE/gcloud/foundations.sh"
+# shellcheck source=deploy/gcloud/permissions.sh
+. "$HERE/gcloud/permissions.sh"
+# shellcheck source=deploy/gcloud/functions.sh
+. "$HERE/gcloud/functions.sh"
+# shellcheck source=deploy/gcloud/subscriptions.sh
+. "$HERE/gcloud/subscriptions.sh"
+# shellcheck source=deploy/gcloud/removal.sh
+. "$HERE/gcloud/removal.sh"
 main "$@"

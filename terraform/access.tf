@@ -23,6 +23,11 @@ resource "google_cloud_run_v2_service_iam_binding" "invokers" {
   name     = google_cloudfunctions2_function.function[each.key].name
   role     = "roles/run.invoker"
   members  = each.value
+
+  # A function that is replaced comes back with nobody allowed to call it, under the same name. An update keeps its id, and this.
+  lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.function[each.key].id]
+  }
 }
 
 # State: the import's functions, and only in their own database.

@@ -36,7 +36,7 @@ locals {
   # How metrics are called in PromQL: letters, digits and _ only.
   counted = { for name, metric in local.metric_names : name => "logging_googleapis_com:${replace("user/${metric}", "/[^A-Za-z0-9_]/", "_")}{monitored_resource=\"cloud_run_revision\"}" }
 
-  waiting_work = "pubsub_googleapis_com:subscription_num_undelivered_messages{monitored_resource=\"pubsub_subscription\",subscription_id=~\"${local.push_subscriptions["plan"]}|${local.push_subscriptions["work"]}\"}"
+  waiting_work = "pubsub_googleapis_com:subscription_num_undelivered_messages{monitored_resource=\"pubsub_subscription\",subscription_id=~\"${join("|", concat([local.push_subscriptions["plan"], local.push_subscriptions["work"]], values(local.dead_push)))}\"}"
 
   # Over counts of lines that come and go: a metric that has never counted anything yet is no fault.
   query_alerts = {
@@ -174,8 +174,8 @@ resource "google_monitoring_alert_policy" "held_messages" {
       After 100 deliveries Pub/Sub has given up a message. It is held for a week. Of `${local.holding["events"]}`, look with
       `ct-klaviyo dead-letters list`, and send again with `ct-klaviyo dead-letters replay` once the cause is gone. Of
       `${local.holding["work"]}`: a host was down for long, or the worker was full. The batch was queued anew, or counted as
-      failed if its attempts were used up: see `ct-klaviyo status`. What is held is a copy, which `ct-klaviyo dead-letters drop`
-      clears. Of `${local.holding["plan"]}`, resume the run that is shown as interrupted.
+      failed if its attempts were used up: see `ct-klaviyo status`. Of `${local.holding["plan"]}`: a host was down for hours; planning
+      goes on by itself when it is back. What is held of these two is a copy, which `ct-klaviyo dead-letters drop` clears.
     EOT
     mime_type = "text/markdown"
   }
@@ -190,14 +190,14 @@ resource "google_monitoring_alert_policy" "old_messages" {
   user_labels           = var.labels
 
   dynamic "conditions" {
-    for_each = merge(google_pubsub_subscription.push, { dead_work = google_pubsub_subscription.dead_push })
+    for_each = merge(google_pubsub_subscription.push, { for stream, subscription in google_pubsub_subscription.dead_push : "dead_${stream}" => subscription })
     content {
       display_name = "oldest message of ${conditions.value.name}"
 
       condition_threshold {
         filter          = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${conditions.value.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
         comparison      = "COMPARISON_GT"
-        threshold_value = conditions.key == "dead_work" ? var.oldest_message_s.work : var.oldest_message_s[conditions.key]
+        threshold_value = var.oldest_message_s[trimprefix(conditions.key, "dead_")]
         duration        = "300s"
 
         aggregations {

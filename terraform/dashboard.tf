@@ -80,34 +80,35 @@ resource "google_monitoring_dashboard" "overview" {
     mosaicLayout = {
       columns = 2 * local.chart_width
       tiles = concat(
-        [for index, chart in local.charts : {
-          xPos   = local.chart_width * (index % 2)
-          yPos   = local.chart_height * floor(index / 2)
-          width  = local.chart_width
-          height = local.chart_height
-          widget = {
-            title = chart.title
-            xyChart = {
-              dataSets = [{
-                plotType   = "LINE"
-                targetAxis = "Y1"
-                timeSeriesQuery = {
-                  timeSeriesFilter = {
-                    filter = chart.filter
-                    aggregation = {
-                      alignmentPeriod    = "60s"
-                      perSeriesAligner   = chart.aligner
-                      crossSeriesReducer = chart.reducer
-                      groupByFields      = chart.by
+        [for index, chart in local.charts : merge(
+          {
+            width  = local.chart_width
+            height = local.chart_height
+            widget = {
+              title = chart.title
+              xyChart = {
+                dataSets = [{
+                  plotType   = "LINE"
+                  targetAxis = "Y1"
+                  timeSeriesQuery = {
+                    timeSeriesFilter = {
+                      filter = chart.filter
+                      aggregation = {
+                        alignmentPeriod    = "60s"
+                        perSeriesAligner   = chart.aligner
+                        crossSeriesReducer = chart.reducer
+                        groupByFields      = chart.by
+                      }
                     }
                   }
-                }
-              }]
+                }]
+              }
             }
-          }
-        }],
+          },
+          # Google leaves a 0 out of its answer, which every later plan would take for a change. The last tile has no xPos for that.
+          { for axis, place in { xPos = local.chart_width * (index % 2), yPos = local.chart_height * floor(index / 2) } : axis => place if place > 0 },
+        )],
         [{
-          xPos   = 0
           yPos   = local.chart_height * ceil(length(local.charts) / 2)
           width  = 2 * local.chart_width
           height = local.chart_height

@@ -14,6 +14,9 @@ resource "google_firestore_database" "state" {
   depends_on = [google_project_service.api]
 }
 
+# Firestore makes changes of fields one after the other, each in some minutes. What comes too close is refused with 409, of which the
+# provider repeats a part only. README.md says what to do then, and how a database that stays keeps what is said here of its fields:
+# a destroy would take it back, field by field, and the provider has no way to be told otherwise.
 locals {
   expiring_collections = toset(["runs", "ranges", "batches"])
 
@@ -39,7 +42,7 @@ resource "google_firestore_field" "expiry" {
   index_config {}
 
   timeouts {
-    create = "60m" # Firestore makes such changes one after the other, each in some minutes
+    create = "60m" # of waiting for the others, mostly
     update = "60m"
     delete = "60m"
   }

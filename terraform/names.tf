@@ -11,7 +11,7 @@ locals {
   push_subscriptions = { for stream, name in local.topics : stream => "${name}-push" }
   dead_topics        = { for stream, name in local.topics : stream => "${name}-dead" }
   holding            = { for stream, name in local.dead_topics : stream => "${name}-hold" }
-  dead_push          = "${local.dead_topics["work"]}-push"
+  dead_push          = { for stream in ["plan", "work"] : stream => "${local.dead_topics[stream]}-push" }
 
   function_names = {
     realtime   = "${var.name_prefix}-realtime"

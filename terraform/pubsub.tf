@@ -24,6 +24,8 @@ locals {
     }
   }
 
+  dead_paths = { plan = "/tasks/plan", work = "/dead" }
+
   message_regions = var.message_regions == null ? [var.region] : var.message_regions
 }
 
@@ -117,22 +119,25 @@ resource "google_pubsub_subscription" "holding" {
   }
 }
 
-# The worker is told of batches that were given up: it counts them as failed, or has them worked once more. Nothing comes
-# behind this; the holding subscription has a copy.
+# An import goes on though a message of it was given up: a host may be away for longer than 100 deliveries take. The worker is told
+# of a batch, and counts it as failed or has it worked once more; the dispatcher gets a plan as if it were new. Nothing comes behind
+# this, so nobody counts these deliveries, and they go on for the week; the holding subscriptions have copies.
 resource "google_pubsub_subscription" "dead_push" {
+  for_each = local.dead_push
+
   project                    = var.project_id
-  name                       = local.dead_push
-  topic                      = google_pubsub_topic.dead["work"].id
+  name                       = each.value
+  topic                      = google_pubsub_topic.dead[each.key].id
   labels                     = var.labels
-  ack_deadline_seconds       = local.ack_deadlines.worker
+  ack_deadline_seconds       = local.ack_deadlines[local.streams[each.key].function]
   message_retention_duration = local.week
 
   push_config {
-    push_endpoint = "${local.function_urls.worker}/dead"
+    push_endpoint = "${local.function_urls[local.streams[each.key].function]}${local.dead_paths[each.key]}"
 
     oidc_token {
       service_account_email = google_service_account.account["push"].email
-      audience              = local.function_urls.worker
+      audience              = local.function_urls[local.streams[each.key].function]
     }
   }
 

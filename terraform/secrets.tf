@@ -45,7 +45,8 @@ resource "google_secret_manager_secret" "secret" {
   depends_on = [google_project_service.api]
 }
 
-# A value that is left out later is only forgotten here: the version stays, and with it what the functions read, the latest.
+# A value that is left out later is only forgotten here: the version stays, and with it what the functions read, the latest. The plan
+# says "will be destroyed" all the same.
 resource "google_secret_manager_secret_version" "value" {
   for_each = { for variable, name in local.secret_names : variable => name if local.given[variable] }
 

@@ -6,6 +6,7 @@ resource "google_project_service" "api" {
       "artifactregistry.googleapis.com",
       "cloudbuild.googleapis.com",
       "cloudfunctions.googleapis.com",
+      "cloudresourcemanager.googleapis.com",
       "firestore.googleapis.com",
       "iam.googleapis.com",
       "logging.googleapis.com",

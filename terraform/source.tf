@@ -16,7 +16,8 @@ resource "google_storage_bucket" "source" {
   depends_on = [google_project_service.api]
 }
 
-# One archive for all functions. Its name has the hash of its content, so functions are built anew when that changes, and only then.
+# One archive for all functions. Its name has the hash of its content, so functions are built anew when that changes. Google builds
+# them anew for any other change of a function, too, such as one of its variables.
 resource "google_storage_bucket_object" "source" {
   bucket = google_storage_bucket.source.name
   name   = "source-${filesha256(var.source_archive)}.zip"

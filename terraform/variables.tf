@@ -39,7 +39,10 @@ variable "labels" {
 }
 
 variable "source_archive" {
-  description = "Path of the archive with the functions' source, which `make source-archive` writes to build/source.zip."
+  description = <<-EOT
+    Path of the archive with the functions' source, which `make source-archive` writes to build/source.zip. Every plan reads it,
+    also that of a destroy.
+  EOT
   type        = string
 
   validation {
@@ -210,8 +213,9 @@ variable "import_api_key" {
 
 variable "secrets_version" {
   description = <<-EOT
-    Raise it by one when a secret has a new value, whether it was given here or with gcloud: then the functions are started anew
-    and read it. A value that is given here is sent only when this is raised.
+    Raise it by one when a secret has a new value, whether it was given here or with gcloud: only then are the functions started
+    anew, and read it. A value that was left out before is sent as soon as it is given; one that was given all the time is sent
+    again only when this is raised.
   EOT
   type        = number
   default     = 1
@@ -291,12 +295,14 @@ variable "realtime" {
 
 variable "dispatcher" {
   description = <<-EOT
-    The import API, which also plans imports. One instance answers and plans `concurrency` calls at once. `ingress` ALLOW_ALL
-    lets operators call from anywhere, if Google lets them in; ALLOW_INTERNAL_ONLY only from this project's network.
+    The import API, which also plans imports. One instance answers and plans `concurrency` calls at once, which mostly wait for
+    others. All instances together have places for the 16 ranges of each of the four kinds, and 16 more: who wants to stop an
+    import is let in while all are planned. `ingress` ALLOW_ALL lets operators call from anywhere, if Google lets them in;
+    ALLOW_INTERNAL_ONLY only from this project's network.
   EOT
   type = object({
     max_instances = optional(number, 2)
-    concurrency   = optional(number, 24)
+    concurrency   = optional(number, 40)
     cpu           = optional(string, "1")
     memory        = optional(string, "512Mi")
     timeout_s     = optional(number, 300)
@@ -313,6 +319,11 @@ variable "dispatcher" {
   validation {
     condition     = var.dispatcher.concurrency >= 1 && var.dispatcher.concurrency <= 200 && tonumber(var.dispatcher.cpu) >= 1
     error_message = "dispatcher.concurrency must be 1 to 200, and cpu \"1\" or more, which Cloud Run wants for more than one call at once."
+  }
+
+  validation {
+    condition     = var.dispatcher.max_instances * var.dispatcher.concurrency >= 4 * 16 + 16
+    error_message = "dispatcher.max_instances times concurrency must be at least 80, else planning leaves no place for a stop. Choose 2 and 40 if in doubt."
   }
 
   validation {

@@ -32,6 +32,7 @@ run "other_sizes_and_schedules" {
     message_regions      = []
     secrets_version      = 7
 
+    scheduler_region = "europe-west3"
     scheduled_imports = {
       weekly       = { kind = "all", schedule = "0 3 * * 0" }
       young-orders = { kind = "orders", schedule = "30 2 * * *", time_zone = "Europe/Berlin", created_after = "2026-01-01T00:00:00Z" }
@@ -85,6 +86,21 @@ run "other_sizes_and_schedules" {
       base64decode(google_cloud_scheduler_job.import["young-orders"].http_target[0].body) == "{\"createdAfter\":\"2026-01-01T00:00:00Z\"}"
     )
     error_message = "A schedule starts an import as anybody would."
+  }
+
+  assert {
+    condition = { for name, job in google_cloud_scheduler_job.import : name => "${job.schedule} ${job.time_zone} in ${job.region}, ${job.http_target[0].http_method}" } == {
+      weekly       = "0 3 * * 0 Etc/UTC in europe-west3, POST"
+      young-orders = "30 2 * * * Europe/Berlin in europe-west3, POST"
+    }
+    error_message = "It does so at the times that were chosen, from the region that was chosen for schedules."
+  }
+
+  assert {
+    condition = alltrue([
+      for job in google_cloud_scheduler_job.import : job.retry_config[0].retry_count == 3 && job.attempt_deadline == "120s"
+    ]) && contains(keys(google_project_service.api), "cloudscheduler.googleapis.com")
+    error_message = "A host that does not answer just then is asked again; the API of schedules is switched on."
   }
 
   assert {
@@ -165,7 +181,7 @@ run "secrets_given_to_terraform_and_a_long_prefix" {
 }
 
 # Each by itself: a prefix too long for accounts, half an API client, everybody, a worker that Pub/Sub would not wait for, a
-# deadline beyond the timeout, lines that are counted and not written, an archive that is not there, a kind that is not imported.
+# deadline beyond the timeout, a dispatcher without a place for a stop, lines that are counted and not written, an archive that is not there, a kind that is not imported.
 run "refused" {
   command = plan
 
@@ -175,13 +191,14 @@ run "refused" {
     operators         = ["allUsers"]
     worker            = { timeout_s = 600 }
     realtime          = { deadline_s = 55 }
+    dispatcher        = { concurrency = 39 }
     log_level         = "ERROR"
     source_archive    = "no-such-file.zip"
     scheduled_imports = { weekly = { kind = "carts", schedule = "0 3 * * 0" } }
   }
 
   expect_failures = [
-    var.name_prefix, var.ct_api_client, var.operators, var.worker, var.realtime, var.log_level, var.source_archive, var.scheduled_imports,
+    var.name_prefix, var.ct_api_client, var.operators, var.worker, var.realtime, var.dispatcher, var.log_level, var.source_archive, var.scheduled_imports,
   ]
 }
 

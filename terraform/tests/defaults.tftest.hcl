@@ -44,13 +44,30 @@ run "defaults" {
   }
 
   assert {
-    condition     = google_pubsub_subscription.dead_push.name == "acme-sync-work-dead-push"
-    error_message = "dead push subscription"
+    condition     = { for stream, subscription in google_pubsub_subscription.dead_push : stream => subscription.name } == { plan = "acme-sync-plan-dead-push", work = "acme-sync-work-dead-push" }
+    error_message = "dead push subscriptions"
   }
 
   assert {
     condition     = output.events_topic == "acme-sync-events" && output.project_id == "acme-cloud" && output.import_api_url == "https://acme-sync-dispatch-123456789012.europe-west1.run.app"
     error_message = "outputs"
+  }
+
+  # Where it is. The functions' addresses name the region, so what is elsewhere would be called in vain.
+
+  assert {
+    condition = toset(concat(
+      [for function in google_cloudfunctions2_function.function : function.location],
+      [for binding in google_cloud_run_v2_service_iam_binding.invokers : binding.location],
+      [google_artifact_registry_repository.images.location, google_artifact_registry_repository_iam_member.build_images.location],
+      [google_storage_bucket.source.location],
+    )) == toset(["europe-west1"])
+    error_message = "Functions, who may call them, their source and their images are in the region."
+  }
+
+  assert {
+    condition     = alltrue([for service in google_project_service.api : !service.disable_on_destroy])
+    error_message = "An API stays switched on at the end, since others may use it."
   }
 
   # Access. tests/grants.json is the whole list, which a Python test compares with what deploy/gcloud.sh grants.
@@ -149,37 +166,39 @@ run "defaults" {
 
   assert {
     condition = alltrue([
-      for subscription in concat(values(google_pubsub_subscription.push), values(google_pubsub_subscription.holding), [google_pubsub_subscription.dead_push]) :
+      for subscription in concat(values(google_pubsub_subscription.push), values(google_pubsub_subscription.holding), values(google_pubsub_subscription.dead_push)) :
       subscription.message_retention_duration == "604800s" && subscription.expiration_policy[0].ttl == ""
     ])
     error_message = "Messages are kept for seven days, and no subscription expires."
   }
 
   assert {
-    condition = (
-      google_pubsub_subscription.dead_push.topic == google_pubsub_topic.dead["work"].id &&
-      google_pubsub_subscription.dead_push.retry_policy[0].minimum_backoff == "10s" &&
-      length(google_pubsub_subscription.dead_push.dead_letter_policy) == 0
-    )
-    error_message = "The worker is told of what was given up of its stream, again and again until it has taken note."
+    condition = alltrue([
+      for stream, subscription in google_pubsub_subscription.dead_push :
+      subscription.topic == google_pubsub_topic.dead[stream].id &&
+      subscription.retry_policy[0].minimum_backoff == "10s" && subscription.retry_policy[0].maximum_backoff == "600s" &&
+      length(subscription.dead_letter_policy) == 0
+    ])
+    error_message = "Worker and dispatcher are told of what was given up of their streams, again and again until they have taken note."
   }
 
   assert {
     condition = {
-      for name, subscription in merge(google_pubsub_subscription.push, { dead = google_pubsub_subscription.dead_push }) :
+      for name, subscription in merge(google_pubsub_subscription.push, { for stream, subscription in google_pubsub_subscription.dead_push : "dead_${stream}" => subscription }) :
       name => subscription.push_config[0].push_endpoint
       } == {
-      events = "https://acme-sync-realtime-123456789012.europe-west1.run.app/"
-      plan   = "https://acme-sync-dispatch-123456789012.europe-west1.run.app/tasks/plan"
-      work   = "https://acme-sync-worker-123456789012.europe-west1.run.app/"
-      dead   = "https://acme-sync-worker-123456789012.europe-west1.run.app/dead"
+      events    = "https://acme-sync-realtime-123456789012.europe-west1.run.app/"
+      plan      = "https://acme-sync-dispatch-123456789012.europe-west1.run.app/tasks/plan"
+      work      = "https://acme-sync-worker-123456789012.europe-west1.run.app/"
+      dead_plan = "https://acme-sync-dispatch-123456789012.europe-west1.run.app/tasks/plan"
+      dead_work = "https://acme-sync-worker-123456789012.europe-west1.run.app/dead"
     }
     error_message = "Each stream goes where its function listens."
   }
 
   assert {
     condition = alltrue([
-      for subscription in concat(values(google_pubsub_subscription.push), [google_pubsub_subscription.dead_push]) :
+      for subscription in concat(values(google_pubsub_subscription.push), values(google_pubsub_subscription.dead_push)) :
       subscription.push_config[0].oidc_token[0].service_account_email == google_service_account.account["push"].email &&
       startswith(subscription.push_config[0].push_endpoint, "${subscription.push_config[0].oidc_token[0].audience}/")
     ])
@@ -226,7 +245,8 @@ run "defaults" {
     condition = (
       google_cloudfunctions2_function.function["worker"].service_config[0].environment_variables["WORKER_DEADLINE_S"] == "480" &&
       google_pubsub_subscription.push["work"].ack_deadline_seconds == 600 &&
-      google_pubsub_subscription.dead_push.ack_deadline_seconds == 600
+      google_pubsub_subscription.dead_push["work"].ack_deadline_seconds == 600 &&
+      google_pubsub_subscription.dead_push["plan"].ack_deadline_seconds == google_pubsub_subscription.push["plan"].ack_deadline_seconds
     )
     error_message = "The worker has 480 s of 540, and is answered for within 600."
   }
@@ -361,6 +381,23 @@ run "defaults" {
   }
 
   assert {
+    condition = { for key, field in google_firestore_field.wide : key => "${field.collection}/${field.field}" } == {
+      for path in [
+        "runs/record", "ranges/record", "batches/carried", "batches/examples", "batches/failed_items", "batches/ids", "batches/lists", "batches/reasons",
+      ] : path => path
+    }
+    error_message = "These fields are large."
+  }
+
+  assert {
+    condition = alltrue([
+      for field in concat(values(google_firestore_field.expiry), values(google_firestore_field.wide)) :
+      field.database == google_firestore_database.state.name && field.project == "acme-cloud"
+    ])
+    error_message = "Fields are changed in our own database, and in no other."
+  }
+
+  assert {
     condition     = alltrue([for field in concat(values(google_firestore_field.expiry), values(google_firestore_field.wide)) : field.timeouts.create == "60m"])
     error_message = "Firestore changes one field after the other, which is waited for."
   }
@@ -377,7 +414,7 @@ run "defaults" {
       for name, policy in merge(google_monitoring_alert_policy.line, google_monitoring_alert_policy.query, { held = google_monitoring_alert_policy.held_messages, old = google_monitoring_alert_policy.old_messages }) :
       name => "${length(policy.conditions)} ${join(" ", policy.notification_channels)}" if length(policy.documentation[0].content) > 80
       } == {
-      for name, conditions in { dead_letters = 1, person_needed = 1, unusable_settings = 1, run_stalled = 1, rate_limited = 1, held = 3, old = 4 } :
+      for name, conditions in { dead_letters = 1, person_needed = 1, unusable_settings = 1, run_stalled = 1, rate_limited = 1, held = 3, old = 5 } :
       name => "${conditions} projects/acme-cloud/notificationChannels/1"
     }
     error_message = "Dead letters, refused credentials, settings, runs that do not get on, 429s and each subscription are watched; every alert reaches somebody, and says what to do."
@@ -395,10 +432,51 @@ run "defaults" {
     error_message = "These lines raise an alert."
   }
 
+  # Values that Google refuses, or that would keep an alert from coming; no schema tells them from others.
+
+  assert {
+    condition = alltrue([
+      for policy in google_monitoring_alert_policy.line :
+      policy.alert_strategy[0].notification_rate_limit[0].period == "3600s"
+    ])
+    error_message = "Google makes no alert on lines of the log without a limit of how often it tells of it; once in an hour is enough."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in concat(
+        values(google_monitoring_alert_policy.line), values(google_monitoring_alert_policy.query),
+        [google_monitoring_alert_policy.held_messages, google_monitoring_alert_policy.old_messages],
+      ) :
+      tonumber(trimsuffix(policy.alert_strategy[0].auto_close, "s")) >= 1800 && tonumber(trimsuffix(policy.alert_strategy[0].auto_close, "s")) <= 604800
+    ])
+    error_message = "An incident is closed by itself after half an hour at the earliest, and after a week at the latest, as Google wants it."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in google_monitoring_alert_policy.query :
+      policy.conditions[0].condition_prometheus_query_language[0].disable_metric_validation == true &&
+      policy.conditions[0].condition_prometheus_query_language[0].evaluation_interval == "60s"
+    ])
+    error_message = "A query may name a metric that nothing was counted by yet, as all are at the first apply."
+  }
+
+  assert {
+    condition = alltrue([
+      for condition in concat(google_monitoring_alert_policy.held_messages.conditions, google_monitoring_alert_policy.old_messages.conditions) :
+      condition.condition_threshold[0].comparison == "COMPARISON_GT" &&
+      condition.condition_threshold[0].aggregations[0].per_series_aligner == "ALIGN_MAX" &&
+      tonumber(trimsuffix(condition.condition_threshold[0].aggregations[0].alignment_period, "s")) >= 60 &&
+      tonumber(trimsuffix(condition.condition_threshold[0].duration, "s")) <= 300
+    ])
+    error_message = "The largest value of a minute or more is what a threshold is compared with, and being above it is what is told within minutes."
+  }
+
   assert {
     condition = alltrue([
       for condition in google_monitoring_alert_policy.held_messages.conditions :
-      condition.condition_threshold[0].threshold_value == 0 && condition.condition_threshold[0].comparison == "COMPARISON_GT"
+      condition.condition_threshold[0].threshold_value == 0
       ]) && toset([for condition in google_monitoring_alert_policy.held_messages.conditions : condition.condition_threshold[0].filter]) == toset([
       for stream in ["events", "plan", "work"] :
       "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"acme-sync-${stream}-dead-hold\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
@@ -408,7 +486,7 @@ run "defaults" {
 
   assert {
     condition = toset([for condition in google_monitoring_alert_policy.old_messages.conditions : "${condition.condition_threshold[0].threshold_value} ${condition.condition_threshold[0].filter}"]) == toset([
-      for subscription, age_s in { events-push = 900, plan-push = 3600, work-push = 21600, work-dead-push = 21600 } :
+      for subscription, age_s in { events-push = 900, plan-push = 3600, work-push = 21600, plan-dead-push = 3600, work-dead-push = 21600 } :
       "${age_s} resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"acme-sync-${subscription}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
     ])
     error_message = "Messages that wait for long are seen in every subscription that pushes."
@@ -418,16 +496,16 @@ run "defaults" {
     condition = [
       for condition in google_monitoring_alert_policy.query["run_stalled"].conditions :
       "${condition.condition_prometheus_query_language[0].duration} ${condition.condition_prometheus_query_language[0].query}"
-    ] == ["1800s (sum(pubsub_googleapis_com:subscription_num_undelivered_messages{monitored_resource=\"pubsub_subscription\",subscription_id=~\"acme-sync-plan-push|acme-sync-work-push\"}) > 0) unless (sum(increase(logging_googleapis_com:user_acme_sync_batches{monitored_resource=\"cloud_run_revision\"}[10m])) > 0)"]
+    ] == ["1800s (sum(pubsub_googleapis_com:subscription_num_undelivered_messages{monitored_resource=\"pubsub_subscription\",subscription_id=~\"acme-sync-plan-push|acme-sync-work-push|acme-sync-plan-dead-push|acme-sync-work-dead-push\"}) > 0) unless (sum(increase(logging_googleapis_com:user_acme_sync_batches{monitored_resource=\"cloud_run_revision\"}[10m])) > 0)"]
     error_message = "A run is stalled when messages wait for half an hour and no batch is done."
   }
 
   assert {
-    condition = alltrue([
-      for name in ["rate_limited", "notifications", "batches"] :
-      strcontains(google_monitoring_alert_policy.query["rate_limited"].conditions[0].condition_prometheus_query_language[0].query, "logging_googleapis_com:user_acme_sync_${name}{monitored_resource=\"cloud_run_revision\"}")
-    ])
-    error_message = "429s are compared with what is handled."
+    condition = [
+      for condition in google_monitoring_alert_policy.query["rate_limited"].conditions :
+      "${condition.condition_prometheus_query_language[0].duration} ${replace(condition.condition_prometheus_query_language[0].query, "/logging_googleapis_com:user_acme_sync_([a-z_]+)\\{monitored_resource=\"cloud_run_revision\"\\}/", "$1")}"
+    ] == ["300s (sum(increase(rate_limited[15m])) > 10) and (sum(increase(rate_limited[15m])) / clamp_min( (sum(increase(notifications[15m])) or vector(0)) + (sum(increase(batches[15m])) or vector(0)), 1) > 0.2)"]
+    error_message = "More than ten 429s in a quarter of an hour, and more than one for each five notifications or batches, are too many."
   }
 
   assert {
@@ -452,20 +530,34 @@ run "defaults" {
   assert {
     condition = toset([
       for tile in jsondecode(google_monitoring_dashboard.overview.dashboard_json).mosaicLayout.tiles :
-      "${regex("metric.type=\"([^\"]+)\"", tile.widget.xyChart.dataSets[0].timeSeriesQuery.timeSeriesFilter.filter)[0]} by ${join(" ", tile.widget.xyChart.dataSets[0].timeSeriesQuery.timeSeriesFilter.aggregation.groupByFields)}" if can(tile.widget.xyChart)
+      join(" ", concat(
+        regex("metric.type=\"([^\"]+)\"", tile.widget.xyChart.dataSets[0].timeSeriesQuery.timeSeriesFilter.filter),
+        [
+          tile.widget.xyChart.dataSets[0].timeSeriesQuery.timeSeriesFilter.aggregation.perSeriesAligner,
+          tile.widget.xyChart.dataSets[0].timeSeriesQuery.timeSeriesFilter.aggregation.crossSeriesReducer, "by",
+        ],
+        tile.widget.xyChart.dataSets[0].timeSeriesQuery.timeSeriesFilter.aggregation.groupByFields,
+      )) if can(tile.widget.xyChart)
       ]) == toset([
-      "logging.googleapis.com/user/acme-sync/notifications by metric.label.outcome",
-      "logging.googleapis.com/user/acme-sync/batches by metric.label.kind",
-      "logging.googleapis.com/user/acme-sync/dead_letters by metric.label.reason",
-      "logging.googleapis.com/user/acme-sync/rate_limited by metric.label.endpoint",
-      "logging.googleapis.com/user/acme-sync/person_needed by resource.label.service_name",
-      "pubsub.googleapis.com/subscription/oldest_unacked_message_age by resource.label.subscription_id",
-      "pubsub.googleapis.com/subscription/num_undelivered_messages by resource.label.subscription_id",
-      "run.googleapis.com/request_count by resource.label.service_name metric.label.response_code_class",
-      "run.googleapis.com/request_latencies by resource.label.service_name",
-      "run.googleapis.com/container/instance_count by resource.label.service_name",
-      "run.googleapis.com/container/memory/utilizations by resource.label.service_name",
+      "logging.googleapis.com/user/acme-sync/notifications ALIGN_RATE REDUCE_SUM by metric.label.outcome",
+      "logging.googleapis.com/user/acme-sync/batches ALIGN_RATE REDUCE_SUM by metric.label.kind",
+      "logging.googleapis.com/user/acme-sync/dead_letters ALIGN_DELTA REDUCE_SUM by metric.label.reason",
+      "logging.googleapis.com/user/acme-sync/rate_limited ALIGN_RATE REDUCE_SUM by metric.label.endpoint",
+      "logging.googleapis.com/user/acme-sync/person_needed ALIGN_DELTA REDUCE_SUM by resource.label.service_name",
+      "pubsub.googleapis.com/subscription/oldest_unacked_message_age ALIGN_MAX REDUCE_MAX by resource.label.subscription_id",
+      "pubsub.googleapis.com/subscription/num_undelivered_messages ALIGN_MAX REDUCE_MAX by resource.label.subscription_id",
+      "run.googleapis.com/request_count ALIGN_RATE REDUCE_SUM by resource.label.service_name metric.label.response_code_class",
+      "run.googleapis.com/request_latencies ALIGN_DELTA REDUCE_PERCENTILE_95 by resource.label.service_name",
+      "run.googleapis.com/container/instance_count ALIGN_MAX REDUCE_SUM by resource.label.service_name",
+      "run.googleapis.com/container/memory/utilizations ALIGN_DELTA REDUCE_PERCENTILE_99 by resource.label.service_name",
     ]) && length(jsondecode(google_monitoring_dashboard.overview.dashboard_json).mosaicLayout.tiles) == 13
-    error_message = "The dashboard shows it all, by metrics that there are."
+    error_message = "The dashboard shows it all, by metrics that there are, put together in ways that there are."
+  }
+
+  assert {
+    condition = [
+      for tile in jsondecode(google_monitoring_dashboard.overview.dashboard_json).mosaicLayout.tiles : "${try(tile.xPos, "-")} ${try(tile.yPos, "-")} ${tile.width}x${tile.height}"
+    ] == ["- - 6x4", "6 - 6x4", "- 4 6x4", "6 4 6x4", "- 8 6x4", "6 8 6x4", "- 12 6x4", "6 12 6x4", "- 16 6x4", "6 16 6x4", "- 20 6x4", "6 20 6x4", "- 24 12x4"]
+    error_message = "Tiles stand side by side; a place of 0 is left out, as Google leaves it out, else every plan would show a change."
   }
 }

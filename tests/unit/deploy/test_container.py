@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import typer
 from container_files import COMPOSE, ROOT, Stage, compose, context, dockerfile, is_ignored
+from queue_depth import depth_of
 from typer.core import TyperGroup
 
 from sandbox.launch import HTTP, Launched, Sandbox, launch, sandbox
@@ -233,7 +234,7 @@ def test_the_state_is_copied_and_put_back_by_the_commands_of_the_page(container:
     restore = container.inside(putting_back[1].replace("cp /backup.sqlite3", f"cp {backup}"))
     assert container.run(["sh", "-c", restore]) == (0, "")
     with Database(container.data / "state.sqlite3") as database:
-        assert SqliteQueue(database).depth(Topic.WORK).ready == 1
+        assert depth_of(database, Topic.WORK).ready == 1
 
 
 def test_a_build_is_given_what_it_copies_and_nothing_else() -> None:

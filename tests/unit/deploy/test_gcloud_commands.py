@@ -87,6 +87,7 @@ def test_topics_and_subscriptions_come_to_be_as_they_should(script: Script, goog
         f"{PREFIX}-events-push": _pushed("events", "realtime", "/", 120, "600s", push, dead="events-dead"),
         f"{PREFIX}-plan-push": _pushed("plan", "dispatch", "/tasks/plan", 360, "60s", push, dead="plan-dead"),
         f"{PREFIX}-work-push": _pushed("work", "worker", "/", 600, "60s", push, dead="work-dead"),
+        f"{PREFIX}-plan-dead-push": _pushed("plan-dead", "dispatch", "/tasks/plan", 360, "600s", push),
         f"{PREFIX}-work-dead-push": _pushed("work-dead", "worker", "/dead", 600, "600s", push),
     }
     script.there = [_short(one["name"]) for one in topics] + list(subscriptions)

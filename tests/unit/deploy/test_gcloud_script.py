@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from gcloud_runs import PROJECT, ROOT, SCRIPT, Script, Words, flag, name_in, named, variables_of
 
+from shared.bulk.plan import MOST_RANGES
+from shared.bulk.records import LINKS
 from shared.google import names
 from shared.google.names import Stream
 from shared.settings import load
@@ -47,7 +49,7 @@ def test_topics_and_subscriptions_are_named_as_the_code_looks_for_them(calls: li
     subscriptions = {name_in(call) for call in named(calls, "pubsub", "subscriptions", "create")}
     assert subscriptions == {
         *(name(PREFIX, stream) for stream in Stream for name in (names.push_subscription, names.holding_subscription)),
-        names.dead_push_subscription(PREFIX),
+        *(names.dead_push_subscription(PREFIX, stream) for stream in names.DEAD_PUSHED),
     }
 
 
@@ -83,6 +85,15 @@ def test_the_steps_together_are_all_there_is(script: Script, calls: list[Words])
     """No step is left out when none is named, and the help lists them all."""
     assert len(script.calls(*ALL_STEPS)) == len(calls)
     assert " ".join(ALL_STEPS) in script.run("--help").stdout
+
+
+def test_apis_are_switched_on_before_they_are_asked_anything(script: Script, calls: list[Words]) -> None:
+    """A service account's calls are refused where its project's API is not switched on, also that for the project's number."""
+    number = ("projects", "describe")
+    assert [call[:2] for call in calls[:3]] == [("services", "enable"), ("beta", "services"), number]
+    assert "cloudresourcemanager.googleapis.com" in calls[0]
+    assert [call[:2] for call in script.calls("services")][-1] == number, "which the last line shows"
+    assert script.calls("callers", "services")[0][:2] == number, "steps are taken in the order in which they are named"
 
 
 @pytest.mark.parametrize(
@@ -250,6 +261,15 @@ def test_every_call_of_an_instance_has_a_thread(script: Script) -> None:
             assert flag(call, "concurrency") == "14"
 
 
+def test_a_stop_is_let_in_while_every_kind_is_planned(script: Script) -> None:
+    """However many instances there may be: each kind's ranges may take their whole slices at once, and there are places left."""
+    for most in (1, 2, 3, 100):
+        script.config = {"DISPATCH_MAX_INSTANCES": str(most)}
+        call = _deployed(script.calls("functions"))["dispatch"]
+        assert int(flag(call, "max-instances")) == most
+        assert most * int(flag(call, "concurrency")) >= len(LINKS) * MOST_RANGES + 10
+
+
 def test_the_product_understands_the_environment_of_each_function(script: Script) -> None:
     """With its secrets, and what the platform adds; also with a document and other texts that shells and gcloud split."""
     document = '{"product": {"unpublished": "hide"}, "disabledEvents": ["OrderRefunded", "CustomerCreated"]}'
@@ -273,7 +293,7 @@ def test_the_product_understands_the_environment_of_each_function(script: Script
 def test_deliveries_are_for_the_audience_that_the_function_accepts(calls: list[Words]) -> None:
     """By the account that it accepts, to an address of that function."""
     deployed = _deployed(calls)
-    pushed = {"plan-push": "dispatch", "work-push": "worker", "work-dead-push": "worker"}
+    pushed = {"plan-push": "dispatch", "work-push": "worker", "plan-dead-push": "dispatch", "work-dead-push": "worker"}
     for subscription, function in pushed.items():
         call, variables = _made(calls, f"{PREFIX}-{subscription}"), variables_of(deployed[function])
         assert flag(call, "push-auth-token-audience") == variables["PUSH_AUDIENCE"]

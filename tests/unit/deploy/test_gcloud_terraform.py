@@ -229,12 +229,16 @@ def test_deliveries_are_on_the_same_terms(calls: list[Words]) -> None:
         held = made.pop(f"{PREFIX}-{stream}-dead-hold")
         assert flag(held, "ack-deadline") == _one(r"ack_deadline_seconds += (\d+)", text=_resource("holding"))
         assert {flag(call, "message-retention-duration") for call in (ours, held)} == {week}
-    ((name, told),) = made.items()
-    assert name == f"{PREFIX}-work-dead-push"
-    assert flag(told, "push-endpoint") == _url("worker") + "/dead"
-    assert "function_urls.worker}/dead" in _resource("dead_push")
-    assert flag(told, "ack-deadline") == str(min(600, int(_sizes("worker")["timeout_s"]) + margin))
-    assert flag(told, "max-retry-delay") == _one(r'maximum_backoff = "(\d+s)"', text=_resource("dead_push"))
+    paths = dict(re.findall(r'(\w+) = "(/[^"]+)"', _one(r"dead_paths = \{(.*)\}", text=pubsub)))
+    for stream, part in {"plan": "dispatcher", "work": "worker"}.items():
+        told = made.pop(f"{PREFIX}-{stream}-dead-push")
+        assert flag(told, "topic") == f"{PREFIX}-{stream}-dead"
+        assert flag(told, "push-endpoint") == _url(part) + paths[stream]
+        assert flag(told, "ack-deadline") == str(min(600, int(_sizes(part)["timeout_s"]) + margin))
+        assert flag(told, "max-retry-delay") == _one(r'maximum_backoff = "(\d+s)"', text=_resource("dead_push"))
+        assert flag(told, "message-retention-duration") == week
+        assert not any(word.startswith("--max-delivery-attempts") for word in told)
+    assert made == {}
 
 
 def test_messages_stay_in_the_region(calls: list[Words]) -> None:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 from terraform_files import EXAMPLE, MODULE, ROOT, blocks, number, text_of, texts
+from workflow_files import workflow
 
 import main
 from shared.bulk.http.tasks import PLAN_SLICE_S
-from shared.bulk.plan import BATCH_SIZES
-from shared.bulk.records import Batch, BatchResult, BatchStatus, FailedItem, IdRange, Kind, Run, RunStatus
+from shared.bulk.plan import BATCH_SIZES, MOST_RANGES
+from shared.bulk.records import LINKS, Batch, BatchResult, BatchStatus, FailedItem, IdRange, Kind, Run, RunStatus
 from shared.errors import ConfigError, Host, RateLimited
 from shared.google import names
 from shared.google.batch_documents import fields_of
@@ -52,8 +53,8 @@ def test_topics_and_subscriptions_are_those_that_the_code_looks_for() -> None:
         "push subscriptions": {stream: names.push_subscription(PREFIX, stream) for stream in Stream},
         "dead topics": {stream: names.dead_topic(PREFIX, stream) for stream in Stream},
         "holding subscriptions": {stream: names.holding_subscription(PREFIX, stream) for stream in Stream},
+        "dead push subscriptions": {stream: names.dead_push_subscription(PREFIX, stream) for stream in names.DEAD_PUSHED},
     }
-    assert f'dead_push.name == "{names.dead_push_subscription(PREFIX)}"' in tests
     assert f'name_prefix    = "{PREFIX}"' in tests
 
 
@@ -123,6 +124,15 @@ def test_a_worker_has_as_many_deliveries_under_way_as_on_one_machine() -> None:
     assert number("deliveries_per_slot", MODULE_TEXT["functions.tf"]) == DELIVERIES_PER_WORKER
     assert number("slots", variables["worker"]) == float(BY_NAME["WORKERS"].default)
     assert number("concurrency", variables["realtime"]) == REALTIME_THREADS
+
+
+def test_a_stop_is_let_in_while_every_kind_is_planned() -> None:
+    """Each kind's ranges may take their whole slices at once, and there are places left; other numbers are held to the same."""
+    dispatcher = blocks("variable", MODULE_TEXT["variables.tf"])["dispatcher"]
+    ((kinds, ranges, more),) = (map(int, rule) for rule in re.findall(r"concurrency >= (\d+) \* (\d+) \+ (\d+)", dispatcher))
+    assert (kinds, ranges) == (len(LINKS), MOST_RANGES)
+    assert more >= 10
+    assert number("concurrency", dispatcher) * number("max_instances", dispatcher) >= kinds * ranges + more
 
 
 def test_what_is_wide_in_a_record_is_not_indexed() -> None:
@@ -199,17 +209,106 @@ def test_every_grant_of_the_module_is_in_the_list_of_grants() -> None:
     assert set(re.findall(r"(google_\w+_iam_\w+)\.(\w+)", compared)) == granting
 
 
-def test_functions_wait_for_what_their_start_and_their_build_need() -> None:
-    """A function whose secret has no value yet, or whose account may not read it, would not start."""
-    (waits,) = re.findall(r"depends_on = \[(.*?)\]", MODULE_TEXT["functions.tf"], re.DOTALL)
-    assert set(re.findall(r"[\w.]+", waits)) == {
-        "google_artifact_registry_repository_iam_member.build_images",
-        "google_firestore_database.state",
-        "google_project_iam_member.build_logs",
-        "google_project_iam_member.build_source",
-        "google_secret_manager_secret_iam_member.function",
-        "google_secret_manager_secret_version.value",
+def test_each_secret_gets_the_value_that_was_given_for_it() -> None:
+    """A plan shows nothing of a value that is only written, so what is written is looked at as text."""
+    text = MODULE_TEXT["secrets.tf"]
+    given = {"CT_API_CLIENT": "ct_api_client", "KLAVIYO_AUTH_KEY": "klaviyo_auth_key", "BULK_IMPORT_API_KEY": "import_api_key"}
+    lists = {
+        name: dict(re.findall(r"(\w+) += (.+)", body))
+        for name, body in re.findall(r"\n  (\w+) = \{\n(.*?)\n  \}", text, re.DOTALL)
     }
+    assert lists["values"] == {name: f"var.{variable}" for name, variable in given.items()}
+    assert lists["given"] == {name: f"nonsensitive(var.{variable} != null)" for name, variable in given.items()}
+    version = _resource("google_secret_manager_secret_version", "value")
+    assert dict(re.findall(r"^  (secret\w*) += (.+)$", version, re.MULTILINE)) == {
+        "secret": "google_secret_manager_secret.secret[each.key].id",
+        "secret_data_wo": "local.values[each.key]",
+        "secret_data_wo_version": "var.secrets_version",
+    }
+
+
+INVOKERS = "google_cloud_run_v2_service_iam_binding.invokers"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "waits_for"),
+    [
+        (
+            "google_cloudfunctions2_function",
+            "function",
+            {
+                "google_artifact_registry_repository_iam_member.build_images",
+                "google_firestore_database.state",
+                "google_project_iam_member.build_logs",
+                "google_project_iam_member.build_source",
+                "google_secret_manager_secret_iam_member.function",
+                "google_secret_manager_secret_version.value",
+            },
+        ),
+        (
+            "google_pubsub_subscription",
+            "push",
+            {INVOKERS, "google_pubsub_subscription.holding", "google_pubsub_topic_iam_member.dead"},
+        ),
+        ("google_pubsub_subscription", "dead_push", {INVOKERS}),
+        ("google_cloud_scheduler_job", "import", {INVOKERS}),
+        ("google_service_account_iam_member", "tokens", {"google_pubsub_topic.stream"}),
+        ("google_monitoring_alert_policy", "query", {"google_logging_metric.lines"}),
+        ("google_monitoring_dashboard", "overview", {"google_logging_metric.lines"}),
+    ],
+)
+def test_what_needs_something_else_waits_for_it(kind: str, name: str, waits_for: set[str]) -> None:
+    """A function without its secret does not start, a push that may not call is refused; no plan shows who waits for whom."""
+    (waits,) = re.findall(r"depends_on = \[(.*?)\]", _resource(kind, name), re.DOTALL)
+    assert set(re.findall(r"google_[\w.]+", waits)) == waits_for
+
+
+def test_what_needs_an_api_waits_until_it_is_switched_on() -> None:
+    """Everything that is made first of its API, but what is said above to wait for something that itself does."""
+    waiting = {
+        f"{kind}.{name}"
+        for text in MODULE_TEXT.values()
+        for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.MULTILINE)
+        if "depends_on = [google_project_service.api]" in _resource(kind, name)
+    }
+    assert waiting == {
+        "google_artifact_registry_repository.images",
+        "google_firestore_database.state",
+        "google_logging_metric.lines",
+        "google_monitoring_alert_policy.line",
+        "google_pubsub_topic.dead",
+        "google_pubsub_topic.stream",
+        "google_secret_manager_secret.secret",
+        "google_service_account.account",
+        "google_storage_bucket.source",
+    }
+
+
+def test_a_function_that_is_replaced_may_be_called_again() -> None:
+    """Its permissions go with it, and its name stays, so they are told to come again with its id, which an update keeps."""
+    (replaced,) = re.findall(r"replace_triggered_by = \[(.*)\]", _resource(*INVOKERS.split(".")))
+    assert replaced == "google_cloudfunctions2_function.function[each.key].id"
+
+
+def test_the_public_pipeline_checks_the_module_with_the_real_provider() -> None:
+    """In a job of its own, by the target of the Makefile, with a Terraform that the module accepts."""
+    job = workflow("test").jobs["terraform"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make terraform-check"]
+    (setup,) = (step["with"] for step in job["steps"] if "hashicorp/setup-terraform@" in step.get("uses", ""))
+    least = re.search(r'required_version = ">= ([0-9.]+)"', MODULE_TEXT["versions.tf"])
+    assert least
+    assert f"{setup['terraform_version']}.".startswith(f"{least[1]}.")
+    assert setup["terraform_wrapper"] is False
+    recipe = re.search(r"^terraform-check:.*?\nelse\n(.*?)^endif", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
+    assert recipe
+    assert re.findall(r"^\tterraform -chdir=(\S+) (\w+)", recipe[1], re.MULTILINE) == [
+        ("terraform", "fmt"),
+        ("terraform", "init"),
+        ("terraform", "validate"),
+        ("terraform", "test"),
+        ("terraform/examples/basic", "init"),
+        ("terraform/examples/basic", "validate"),
+    ]
 
 
 def test_schedules_can_start_what_can_be_imported() -> None:
@@ -256,17 +355,22 @@ def test_what_the_module_tells_to_do_exists() -> None:
     assert named == set(MODULE_TEXT)
 
 
+def _resource(kind: str, name: str) -> str:
+    """What stands between the braces of a resource, without comments of a line of their own."""
+    (body,) = re.findall(rf'^resource "{kind}" "{name}" \{{\n(.*?)^\}}$', "".join(MODULE_TEXT.values()), re.DOTALL | re.MULTILINE)
+    return re.sub(r"^ *#.*\n", "", body, flags=re.MULTILINE)
+
+
 def _logged() -> set[str]:
-    """Every text that the product logs."""
+    """Every text that the product logs, with `_log` or with what `_log()` gives."""
     found = set()
     for folder in ("shared", "functions"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and getattr(node.func.value, "id", "") == "_log"
-                ):
+                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                    continue
+                log = node.func.value.func if isinstance(node.func.value, ast.Call) else node.func.value
+                if getattr(log, "id", "") == "_log":
                     found |= {
                         part.value for part in node.args[:1] if isinstance(part, ast.Constant) and isinstance(part.value, str)
                     }

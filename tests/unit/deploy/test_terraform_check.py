@@ -22,6 +22,17 @@ FAULTS = (
     ("functions.tf", "min(600, function.timeout_s + local.margin_s)", "60", "A function has ended before Pub/Sub delivers again"),
     ("functions.tf", '"ALLOW_INTERNAL_ONLY" # which', '"ALLOW_ALL" # which', "is not reachable from outside."),
     ("metrics.tf", '      "run halted",\n', "", "These lines raise an alert."),
+    (
+        "functions.tf",
+        "location    = var.region",
+        'location    = "us-central1"',
+        "their source and their images are in the region.",
+    ),
+    ("firestore.tf", "  database   = google_firestore_database.state.name\n", "", "Fields are changed in our own database"),
+    ("alerts.tf", 'auto_close = "604800s"', 'auto_close = "60s"', "An incident is closed by itself after half an hour"),
+    ("alerts.tf", "> 10) and", "> 1000000) and", "More than ten 429s in a quarter of an hour"),
+    ("alerts.tf", "      disable_metric_validation = true\n", "", "A query may name a metric that nothing was counted by yet"),
+    ("dashboard.tf", " if place > 0", "", "a place of 0 is left out"),
 )
 """What is written instead of what, and how the test that finds it says so. All are made at once."""
 
