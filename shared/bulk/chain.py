@@ -14,10 +14,9 @@ from shared.budget import Budget, budget_of
 from shared.bulk import control
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
-from shared.bulk.control import Locked, NothingRuns, NotPossible
+from shared.bulk.control import Locked, NotPossible
 from shared.bulk.finish import finish_check, keep_chain, stop_run
-from shared.bulk.records import LINKS, Kind, Run, RunOptions, RunStatus, child_id
-from shared.commercetools.lock import Held
+from shared.bulk.records import LINKS, Kind, Run, RunStatus, child_id
 from shared.errors import Interrupted, StaleWrite, SyncError, TransientError
 from shared.outcomes import TABLE, BulkAction, situation_of
 
@@ -27,78 +26,6 @@ STEP_S = 60.0
 _WELL_ENDED = frozenset({RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS})
 
 _log = logs.get(__name__)
-
-
-def start_chain(app: ImportApp, options: RunOptions, budget: Budget) -> Run:
-    """Start a chain over all kinds, and its first link with it.
-
-    An interrupted chain is abandoned. Raises `Locked` when another chain, or an import of any of the kinds, is under way
-    anywhere, and what the clients and the store raise; then nothing goes on.
-    """
-    previous = app.store.current(Kind.ALL)
-    control.refuse_beside(app, previous)
-    for kind in LINKS:
-        _refuse_if_busy(app, kind, budget)
-    chain = _new_chain(app, options)
-
-    def record() -> None:
-        """Only now, under the first link's lock: of two starts at once one comes here, and the other was told."""
-        control.refuse_beside(app, app.store.current(Kind.ALL))
-        app.store.create(chain, [])
-
-    first = child_id(chain.run_id, LINKS[0])
-    try:
-        link = control.begin(app, LINKS[0], first, options, budget, parent=chain, first=record)
-        control.abandon_other(app, previous, chain.run_id)
-        _log.info("run accepted", run_id=chain.run_id, kind=chain.kind.value)
-        _announce(app, chain.run_id, link)
-    except BaseException:
-        stop_chain_run(app, chain.run_id)
-        raise
-    return app.store.run(chain.run_id) or chain
-
-
-def stop_chain(app: ImportApp) -> Run:
-    """Stop the chain that is under way: the link that runs is stopped, and none begins; raises `NothingRuns`."""
-    current = app.store.current(Kind.ALL)
-    stopped = stop_chain_run(app, current.run_id) if current else None
-    if stopped is None:
-        raise NothingRuns(Kind.ALL)
-    return stopped
-
-
-def stop_chain_run(app: ImportApp, chain_id: str) -> Run | None:
-    """Ask a chain to stop; returns it, None if it was not active."""
-    stopping = stop_run(app, chain_id)
-    if stopping is None:
-        return None
-    _stop_links(app, stopping)
-    return app.store.run(chain_id) or stopping
-
-
-def resume_chain(app: ImportApp, chain: Run, budget: Budget) -> Run:
-    """Continue a chain that does not go on: its link that has not ended, or else the next one.
-
-    Another one that was interrupted is abandoned, as by a start. Raises `NotPossible`, `Locked` (another chain, or the kind
-    that comes next), and what the clients and the store raise; then the chain is halted and can be resumed again.
-    """
-    if not states.can_resume(chain, app.now()):
-        raise NotPossible(f"run {chain.run_id} is {states.shown_status(chain, app.now())}, so there is nothing to resume")
-    previous = app.store.current(Kind.ALL)
-    control.refuse_beside(app, previous, but=chain.run_id)
-    try:
-        chain = app.store.save(states.resumed(chain, app.now(), app.store.next_fence(Kind.ALL)))
-    except StaleWrite as error:
-        raise NotPossible(f"run {chain.run_id} was resumed or changed by somebody else just now") from error
-    _log.info("run resumed", run_id=chain.run_id, kind=chain.kind.value, fence=chain.fence)
-    control.abandon_other(app, previous, chain.run_id)
-    try:
-        while _step(app, chain.run_id, budget):
-            continue
-    except SyncError as error:
-        _halted_by(app, chain.run_id, error)
-        raise
-    return app.store.run(chain.run_id) or chain
 
 
 def go_on(app: ImportApp, run_id: str, *, begins_closing: bool = True) -> None:
@@ -124,16 +51,15 @@ def advance(app: ImportApp, chain_id: str) -> None:
     """
     budget = budget_of(STEP_S)
     try:
-        while _step(app, chain_id, budget):
-            continue
+        take_steps(app, chain_id, budget)
     except (NotPossible, StaleWrite, Interrupted) as error:
         raise TransientError(f"chain {chain_id} goes on in the next delivery") from error
     except Locked as locked:
-        _halted_by(app, chain_id, locked)
+        halt(app, chain_id, locked)
     except SyncError as error:
-        if TABLE[situation_of(error)].bulk is BulkAction.REDELIVER:
+        if TABLE[situation_of(error)].step is BulkAction.REDELIVER:
             raise
-        _halted_by(app, chain_id, error)
+        halt(app, chain_id, error)
 
 
 def links_of(app: ImportApp, chain: Run) -> dict[Kind, Run | None]:
@@ -147,6 +73,12 @@ def finish_check_of_chain(app: ImportApp, chain_id: str) -> None:
         for kind in LINKS:
             finish_check(app, child_id(chain_id, kind), begins_closing=False)
         _next(app, chain)
+
+
+def take_steps(app: ImportApp, chain_id: str, budget: Budget) -> None:
+    """What `advance` does, with whatever keeps a link from beginning raised."""
+    while _step(app, chain_id, budget):
+        continue
 
 
 def _step(app: ImportApp, chain_id: str, budget: Budget) -> bool:
@@ -164,7 +96,7 @@ def _step(app: ImportApp, chain_id: str, budget: Budget) -> bool:
         _take_up_link(app, chain, link, budget)
     elif link.status in states.ACTIVE:
         if link.status is RunStatus.ACCEPTED:
-            _announce(app, chain_id, link)  # whoever recorded it may have died before
+            announce(app, chain_id, link)  # whoever recorded it may have died before
         return False
     return True
 
@@ -172,7 +104,7 @@ def _step(app: ImportApp, chain_id: str, budget: Budget) -> bool:
 def _next(app: ImportApp, chain: Run) -> Kind | None:
     """The kind whose link is under way or to begin; None when the chain does not go on, after it was brought to its end."""
     if chain.status not in states.GOING_ON:
-        _stop_links(app, chain)
+        stop_links(app, chain)
         return None
     links = links_of(app, chain)
     kind = _current(links)
@@ -212,7 +144,7 @@ def _start_link(app: ImportApp, chain: Run, kind: Kind, budget: Budget) -> None:
         if locked.run_id == link_id:
             raise TransientError(f"run {link_id} is being started by another delivery, or was by one that died") from None
         raise
-    _announce(app, chain.run_id, link)
+    announce(app, chain.run_id, link)
 
 
 def _take_up_link(app: ImportApp, chain: Run, link: Run, budget: Budget) -> None:
@@ -227,7 +159,7 @@ def _take_up_link(app: ImportApp, chain: Run, link: Run, budget: Budget) -> None
     _stop_beside(app, chain.run_id, link.run_id)
 
 
-def _announce(app: ImportApp, chain_id: str, link: Run) -> None:
+def announce(app: ImportApp, chain_id: str, link: Run) -> None:
     """Have a link planned, unless its chain was asked to stop before anybody could see the link."""
     if not _stop_beside(app, chain_id, link.run_id):
         control.publish_first_plans(app, link)
@@ -245,7 +177,7 @@ def _stop_beside(app: ImportApp, chain_id: str, link_id: str) -> bool:
     return True
 
 
-def _stop_links(app: ImportApp, chain: Run) -> None:
+def stop_links(app: ImportApp, chain: Run) -> None:
     """Nothing of a chain that does not go on goes on; it has stopped when nothing of it is worked any more."""
     for link in links_of(app, chain).values():
         if link and link.status in states.ACTIVE:
@@ -263,12 +195,12 @@ def _stop_links(app: ImportApp, chain: Run) -> None:
         _end(app, chain.run_id, RunStatus.STOPPED)
 
 
-def _halted_by(app: ImportApp, chain_id: str, error: SyncError) -> None:
+def halt(app: ImportApp, chain_id: str, error: SyncError) -> None:
     """Halt a chain for a person; a link that was to go on, and of which nobody was told, goes on with it."""
     _log.error("run halted", run_id=chain_id, kind=Kind.ALL.value, error=error)
     _end(app, chain_id, RunStatus.HALTED, f"{error}; then go on with: ct-klaviyo resume {chain_id}")
     if chain := app.store.run(chain_id):
-        _stop_links(app, chain)
+        stop_links(app, chain)
 
 
 def _end(app: ImportApp, chain_id: str, status: RunStatus, halt_reason: str | None = None) -> None:
@@ -291,29 +223,3 @@ def _begun(app: ImportApp, chain_id: str) -> None:
             app.store.save(states.begun(chain, app.now()))
         except StaleWrite:
             return
-
-
-def _refuse_if_busy(app: ImportApp, kind: Kind, budget: Budget) -> None:
-    """Raise `Locked` when an import of this kind is under way, or somebody holds its lock who may be at work."""
-    control.refuse_beside(app, app.store.current(kind))
-    held = app.lock.read(kind, budget)
-    if not isinstance(held, Held) or held.expired:
-        return
-    holder = app.store.run(held.run_id) if held.run_id else None
-    if holder is None or states.blocks_start(holder, app.now()):
-        raise Locked(kind, held.run_id, held.since)
-
-
-def _new_chain(app: ImportApp, options: RunOptions) -> Run:
-    now = app.now()
-    return Run(
-        run_id=app.new_id(),
-        kind=Kind.ALL,
-        status=RunStatus.ACCEPTED,
-        fence=app.store.next_fence(Kind.ALL),
-        lease_until=states.lease_from(now),
-        started_at=now,
-        updated_at=now,
-        resumed_at=now,
-        options=options,
-    )

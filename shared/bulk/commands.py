@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.budget import Budget
-from shared.bulk import chain, control
+from shared.bulk import chain, chain_control, control
 from shared.bulk import run as states
 from shared.bulk.app import ImportApp
 from shared.bulk.control import NotPossible
@@ -14,14 +14,14 @@ from shared.bulk.records import Kind, Run, RunOptions
 def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Run:
     """Start an import of a kind, or of all. Raises `Locked`, or what the clients and the store raise; then nothing goes on."""
     if kind is Kind.ALL:
-        return chain.start_chain(app, options, budget)
+        return chain_control.start_chain(app, options, budget)
     return control.start(app, kind, options, budget)
 
 
 def stop(app: ImportApp, kind: Kind) -> Run:
     """Stop the run of a kind that is under way, and with it its chain. Raises `NothingRuns`."""
     if kind is Kind.ALL:
-        return chain.stop_chain(app)
+        return chain_control.stop_chain(app)
     stopped = control.stop(app, kind)
     chain.go_on(app, stopped.run_id)
     return stopped
@@ -37,7 +37,7 @@ def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
         return control.resume(app, run_id, budget)
     if not states.can_resume(run, app.now()):
         raise NotPossible(f"run {run_id} is {states.shown_status(run, app.now())}, so there is nothing to resume")
-    return chain.resume_chain(app, whole, budget)
+    return chain_control.resume_chain(app, whole, budget)
 
 
 def retry(app: ImportApp, run_id: str, budget: Budget) -> Run:

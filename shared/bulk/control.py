@@ -42,7 +42,7 @@ class NothingRuns(SyncError):
     """There is no run of this kind to stop."""
 
     def __init__(self, kind: Kind) -> None:
-        super().__init__(f"no import of {kind.value} is running")
+        super().__init__(f"no import of {kind.value} is running; see: ct-klaviyo status")
 
 
 class NoSuchRun(SyncError):
@@ -80,7 +80,7 @@ def begin(
     `first` is called when the lock is ours and all is ready to be recorded. A run of this id that is there already, made by
     another delivery, is returned as it is. Raises as `start`.
     """
-    previous = app.store.current(kind)
+    previous = _settled(app, app.store.current(kind), but=run_id)
     refuse_beside(app, previous, but=run_id)
     if there := app.store.run(run_id):
         return there  # and its lock is its own: nobody takes that from it
@@ -150,7 +150,7 @@ def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
 def take_up(app: ImportApp, run: Run, budget: Budget, *, parent_fence: int | None = None) -> Run:
     """Continue a run that does not go on; `parent_fence` is that of its chain, which wants it. Raises as `resume`."""
     run_id = run.run_id
-    previous = app.store.current(run.kind)
+    previous = _settled(app, app.store.current(run.kind), but=run_id)
     refuse_beside(app, previous, but=run_id)
     left_by = run if previous is None or previous.run_id == run_id else previous  # as it was when it did not go on
     fence = _lock_with_fence(app, run.kind, run_id, left_by, budget)
@@ -162,7 +162,9 @@ def take_up(app: ImportApp, run: Run, budget: Budget, *, parent_fence: int | Non
         run = app.store.save(taken)
     except StaleWrite as error:
         release_lock(app, run.kind, run_id, fence)
-        raise NotPossible(f"run {run_id} was resumed or changed by somebody else just now") from error
+        raise NotPossible(
+            f"run {run_id} was resumed or changed by somebody else just now; look at it with: ct-klaviyo run {run_id}"
+        ) from error
     except BaseException:
         release_lock(app, run.kind, run_id, fence)
         raise
@@ -199,6 +201,16 @@ def known(app: ImportApp, run_id: str) -> Run:
         raise NoSuchRun(run_id)
     finish_check(app, run_id, begins_closing=False)
     return app.store.run(run_id) or run
+
+
+def _settled(app: ImportApp, previous: Run | None, *, but: str) -> Run | None:
+    """The current run, which another one is to replace, once whatever has ended is settled: what has stopped, say, can be
+    resumed later, and only what has not is abandoned. The run `but`, which is to go on itself, is left as it is.
+    """
+    if previous is None or previous.run_id == but or previous.status not in states.ACTIVE:
+        return previous
+    finish_check(app, previous.run_id, begins_closing=False)
+    return app.store.run(previous.run_id)
 
 
 def _lock_with_fence(app: ImportApp, kind: Kind, run_id: str, previous: Run | None, budget: Budget) -> int:
@@ -251,8 +263,11 @@ def _new_run(
 
 
 def abandon_other(app: ImportApp, previous: Run | None, run_id: str) -> None:
-    """The run `run_id` is the current one of its kind from now on: `previous`, if it was interrupted, is abandoned."""
-    if previous and previous.run_id != run_id and previous.status in states.ACTIVE:
+    """The run `run_id` is the current one of its kind from now on: `previous`, if it was interrupted, is abandoned.
+
+    One that was asked to stop does nothing more and ends by itself, so it stays what people made it: to be resumed later.
+    """
+    if previous and previous.run_id != run_id and previous.status in states.GOING_ON:
         abandon(app, previous.run_id)
 
 

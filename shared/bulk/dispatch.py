@@ -45,7 +45,7 @@ def plan_slice(app: ImportApp, message: PlanMessage, slice_s: float) -> None:
         except StaleWrite:
             _log.info("range planned elsewhere", run_id=run.run_id, range_id=message.range_index)
         except SyncError as error:
-            if TABLE[situation_of(error)].bulk is BulkAction.REDELIVER:
+            if TABLE[situation_of(error)].step is BulkAction.REDELIVER:
                 raise
             _log.error("run halted", run_id=run.run_id, kind=run.kind.value, error=error)  # no query, no import
             stop_run(app, run.run_id, halt_reason=str(error))

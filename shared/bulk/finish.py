@@ -9,7 +9,8 @@ from shared.bulk import run as states
 from shared.bulk.app import ImportApp
 from shared.bulk.publish import publish_plans
 from shared.bulk.records import Kind, Run
-from shared.errors import StaleWrite, SyncError
+from shared.bulk.results import total
+from shared.errors import StaleWrite, SyncError, TransientError
 
 RATE_WINDOW_S = 60.0
 _LOCK_S = 15.0
@@ -26,7 +27,8 @@ def finish_check(app: ImportApp, run_id: str, *, begins_closing: bool = True) ->
     may publish the same does no harm; `begins_closing` is False for those that cannot be the first to see it.
 
     Safe to call at any time by anybody: the write of the final state is conditional, and only its winner releases the lock.
-    Raises `TransientError`.
+    Raises `TransientError`, also when others write the run's record each time: a delivery that gave way in silence might be
+    the last one that could end the run.
     """
     for _ in range(_TRIES):
         run = app.store.run(run_id)
@@ -49,11 +51,12 @@ def finish_check(app: ImportApp, run_id: str, *, begins_closing: bool = True) ->
             status=final.status.value,
             seen=summary.result.seen,
             sent=summary.result.sent,
-            skipped=sum(summary.result.skipped.values()),
-            failed=sum(summary.result.failed.values()),
+            skipped=total(summary.result.skipped),
+            failed=total(summary.result.failed),
         )
         release_lock(app, final.kind, final.run_id, final.fence)
         return
+    raise TransientError(f"run {run_id} was changed by others {_TRIES} times while it was to end")
 
 
 def _begin_closing(app: ImportApp, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Profiles and events as a dry run shows them: identifiers of commercetools, but nothing that tells who somebody is. Pure."""
+"""What a dry run shows: of profiles and events identifiers of commercetools, but nothing that tells who somebody is. Pure."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def masked_event(event: Event, *, of_line: bool = False) -> dict[str, Any]:
         properties["Items"] = _shortened([_masked_item(item) for item in items[:_SHOWN_ELEMENTS]], len(items))
     profile = {name: value if name in _SHOWN_OF_BUYER else MASK for name, value in plain["profile"].items()}
     return {**plain, "profile": profile, "properties": properties}
+
+
+def as_document(row: bytes) -> dict[str, Any]:
+    """The body that creates the item, variant or category of `row`: unmasked, since nothing of it is about a person."""
+    return {"data": msgspec.json.decode(row)}
 
 
 def _masked_item(item: Any) -> Any:

@@ -25,7 +25,7 @@ class NotTaken(StrEnum):
 
     SETTLED = "settled"  # done or failed already
     HELD = "held"  # another delivery works on it and its lease is alive
-    IGNORED = "ignored"  # unknown, or of an older fence, or of a run that does not go on
+    IGNORED = "ignored"  # unknown, or of an older fence, or of a run that does not go on, and not held
 
 
 class Queue(Protocol):
@@ -79,7 +79,9 @@ class RunStore(Protocol):
     def take(self, run_id: str, fence: int, batch_id: str, owner: str, now: datetime, lease_until: datetime) -> Batch | NotTaken:
         """Lease a queued batch, or a working one whose lease ran out; counts an attempt.
 
-        Only while the run is accepted or running under this fence, which is looked at before the batch's own state.
+        Only while the run is accepted or running under this fence, which is looked at before the batch's own state: else it
+        is `IGNORED`. But a batch with a lease that is alive is `HELD` also in a run of this fence that is stopping, since that
+        one cannot end before: should the holder be dead, the message for the batch may be the last one that ends the run.
         `owner` names one delivery. Until another takes the batch or the run's fence rises, its owner may write it
         (`hold`, `put_back`, `settle`), also late, and also while the run is stopping.
         """
@@ -116,4 +118,6 @@ class RunStore(Protocol):
         The cursor is over the ranges without a feed alone, in their order: it ends before the first batch that is not
         done, also one that failed, and does not go past a range that is still planned. A run over a list (of ids, or of
         failures) has none, nor has one of which every range has a feed.
+
+        Of a run that keeps its sums (`Run.sums`) it is these, as soon as none of its batches is recent any more.
         """

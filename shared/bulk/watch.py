@@ -17,7 +17,10 @@ from shared.errors import Interrupted, SyncError, TransientError
 LOOK_EVERY_S = 1.0
 BATCH_LEASE_S = 180.0
 """Longer than anything that a worker does without looking, so that a live one never loses its batch to a second one."""
-
+_HOLD_AFTER_S = BATCH_LEASE_S / 3
+_HOLD_AGAIN_S = 5.0
+_HOLD_WITHIN_S = BATCH_LEASE_S * 2 / 3
+"""How old a lease may grow that cannot be extended: what is under way then still ends before the lease does."""
 
 _log = logs.get(__name__)
 
@@ -36,7 +39,8 @@ class RunWatch:
     """A budget's `check_stop` for work on a run, and on one batch of it if `batch` is given.
 
     Looks at the store at most every `LOOK_EVERY_S` seconds. Raises `Interrupted` when the run is to stop or has been
-    taken over, `StaleWrite` when the batch belongs to somebody else by now. Several threads may share one.
+    taken over, `StaleWrite` when the batch belongs to somebody else by now, `TransientError` when its lease could not be
+    extended in time. Several threads may share one.
     """
 
     def __init__(
@@ -54,7 +58,8 @@ class RunWatch:
         self._batch, self._owner = batch, owner
         self._monotonic = monotonic
         self._looked = monotonic()
-        self._held = monotonic()
+        self._leased = monotonic()
+        self._hold_at = self._leased + _HOLD_AFTER_S
         self._lock = threading.Lock()
 
     def __call__(self) -> None:
@@ -79,9 +84,21 @@ class RunWatch:
             raise Interrupted(Interrupted.Cause.SUPERSEDED)
         if states.needs_renewal(run, self._app.now()) and self._renewing.acquire(blocking=False):
             self._in_background(lambda: self._renew(run))
-        if self._batch is not None and self._monotonic() - self._held > BATCH_LEASE_S / 3:
-            self._held = self._monotonic()
-            self._app.store.hold(self._run_id, self._batch.batch_id, self._owner, batch_lease_from(self._app.now()))
+        if self._batch is not None and self._monotonic() > self._hold_at:
+            self._hold(self._batch)
+
+    def _hold(self, batch: Batch) -> None:
+        """Extend the batch's lease. A silent store is asked again in some seconds, and ends the work before the lease ends."""
+        asked = self._monotonic()
+        self._hold_at = asked + _HOLD_AGAIN_S
+        try:
+            self._app.store.hold(self._run_id, batch.batch_id, self._owner, batch_lease_from(self._app.now()))
+        except TransientError as error:
+            if self._monotonic() - self._leased > _HOLD_WITHIN_S:
+                raise
+            _log.warning("batch lease not extended, it is tried again", run_id=self._run_id, batch_id=batch.batch_id, error=error)
+            return
+        self._leased, self._hold_at = asked, asked + _HOLD_AFTER_S
 
     def _renew(self, run: Run) -> None:
         try:

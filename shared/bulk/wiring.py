@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared import logs
 from shared.access import refuse_unfit_import
 from shared.bulk.app import ImportApp
 from shared.bulk.ports import Queue, RunStore
@@ -27,11 +26,9 @@ from shared.klaviyo.limiter import Limiter
 from shared.klaviyo.profile_imports import ProfileImporter
 from shared.reading.choosing import Chooser
 from shared.reading.lookups import Lookups, bulk_rules
-from shared.settings import QueueBackend, Settings, StateBackend, load, load_logging
+from shared.settings import QueueBackend, Settings, StateBackend, load
 from shared.slots import Slots
 from shared.version import USER_AGENT
-
-_log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +109,6 @@ def _needs_google_extra(variable: str) -> Iterator[None]:
         if not lacks_clients(error):
             raise
         raise ConfigError([Problem(variable, LACKS_CLIENTS)]) from None
-
-
-def open_function() -> ImportApp:
-    """The import of a function's process, by its environment; ends the process when the settings cannot be used."""
-    wanted = load_logging()
-    logs.configure(wanted.level, wanted.format)
-    try:
-        return open_import_app()
-    except ConfigError as error:
-        _log.critical("the settings cannot be used", error=error)
-        raise SystemExit(2) from None
 
 
 def _store(settings: Settings) -> RunStore:

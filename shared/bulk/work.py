@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
 
 from shared import logs
-from shared.budget import Budget, budget_of
+from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.chain import go_on
 from shared.bulk.finish import stop_run
@@ -21,6 +23,7 @@ from shared.bulk.messages import WorkMessage
 from shared.bulk.ports import NotTaken
 from shared.bulk.publish import publish_work
 from shared.bulk.records import Batch, BatchResult, BatchStatus, Kind, Run
+from shared.bulk.results import total
 from shared.bulk.tally import Progress, Step
 from shared.bulk.watch import RunWatch, batch_lease_from
 from shared.errors import HostDown, Interrupted, PermanentError, RateLimited, StaleWrite, TransientError
@@ -42,16 +45,18 @@ KIND_WORK: Mapping[Kind, Callable[[ImportApp, Run, Batch, Progress, Budget], Ite
 _log = logs.get(__name__)
 
 
-def work_batch(app: ImportApp, message: WorkMessage, owner: str, budget_s: float) -> None:
-    """Work the batch that the message names; `owner` is a name for this delivery alone.
+def work_batch(
+    app: ImportApp, message: WorkMessage, owner: str, budget_s: float, monotonic: Callable[[], float] = time.monotonic
+) -> None:
+    """Work the batch that the message names within `budget_s` seconds of `monotonic`; `owner` is a name for this delivery alone.
 
     Returns when the message is done with. Raises `TransientError` when it is to be delivered again. Wrong credentials
     halt the run.
     """
+    run = app.store.run(message.run_id)  # read first: what fails before the batch is taken costs it nothing
     with _taken(app, message, owner) as batch:
-        run = app.store.run(message.run_id)
         if batch is not None and run is not None:
-            _work(app, run, batch, owner, budget_s)
+            _work(app, run, batch, owner, Budget(monotonic() + budget_s, monotonic))
     go_on(app, message.run_id)
 
 
@@ -60,8 +65,8 @@ def give_up_batch(app: ImportApp, message: WorkMessage, owner: str) -> None:
 
     Deliveries end in vain also while a host is down, which says nothing about the batch.
     """
+    run = app.store.run(message.run_id)
     with _taken(app, message, owner) as batch:
-        run = app.store.run(message.run_id)
         if batch is not None and run is not None:
             if batch.attempts > MOST_ATTEMPTS:
                 _settle_failed(app, batch, owner, batch.result, ATTEMPTS_USED_UP)
@@ -84,7 +89,7 @@ def _taken(app: ImportApp, message: WorkMessage, owner: str) -> Iterator[Batch |
         raise TransientError(f"batch {message.batch_id} was taken over") from None
 
 
-def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -> None:
+def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget: Budget) -> None:
     if batch.attempts > MOST_ATTEMPTS:
         _settle_failed(app, batch, owner, batch.result, ATTEMPTS_USED_UP)
         return
@@ -92,7 +97,7 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget_s: float) -
     watch = RunWatch(app, run.run_id, run.fence, batch, owner)
     try:
         work = delete_catalog if run.options.delete_all else KIND_WORK[run.kind]
-        for step in work(app, run, batch, progress, budget_of(budget_s, check_stop=watch)):
+        for step in work(app, run, batch, progress, replace(budget, check_stop=watch)):
             progress.add(step)
         app.store.settle(batch, owner, BatchStatus.DONE, progress.result, app.now())
     except Interrupted as interrupted:
@@ -118,7 +123,7 @@ def _interrupted(app: ImportApp, batch: Batch, owner: str, progress: Progress, i
 def _ended_by(app: ImportApp, run: Run, batch: Batch, owner: str, progress: Progress, error: Exception) -> None:
     """What the table of outcomes says of an error that ended an attempt (decisions.md 4)."""
     reason = error.reason if isinstance(error, PermanentError) else type(error).__name__
-    match TABLE[situation_of(error)].bulk:
+    match TABLE[situation_of(error)].batch:
         case BulkAction.HALT:
             _put_back(app, batch, owner, progress, count_attempt=False)
             _log.error("run halted", run_id=run.run_id, kind=run.kind.value, error=error)
@@ -133,7 +138,7 @@ def _ended_by(app: ImportApp, run: Run, batch: Batch, owner: str, progress: Prog
                 raise error
             _log.exception("batch attempt failed", run_id=run.run_id, batch_id=batch.batch_id, attempts=batch.attempts)
             raise TransientError(f"batch {batch.batch_id}: {reason}") from None
-        case _:
+        case BulkAction.FAIL_BATCH | BulkAction.REDELIVER:  # for good, or there were attempts enough
             _log.error("batch failed", run_id=run.run_id, batch_id=batch.batch_id, attempts=batch.attempts, error=error)
             _settle_failed(app, batch, owner, progress.result, reason)
 
@@ -171,7 +176,7 @@ def _log_done(app: ImportApp, run: Run, batch: Batch, result: BatchResult) -> No
         batch_id=batch.batch_id,
         seen=result.seen,
         sent=result.sent,
-        skipped=sum(result.skipped.values()),
-        failed=sum(result.failed.values()),
+        skipped=total(result.skipped),
+        failed=total(result.failed),
         cursor=app.store.summary(run.run_id, app.now(), 1.0).cursor,
     )

@@ -19,6 +19,7 @@ from shared.bulk import run as states
 from shared.bulk.app import ImportApp
 from shared.bulk.chain_progress import chain_status
 from shared.bulk.finish import RATE_WINDOW_S, finish_check
+from shared.bulk.http import MOST_BODY_BYTES
 from shared.bulk.http.openapi import openapi_document
 from shared.bulk.http.page import status_page
 from shared.bulk.http.start_body import no_fields, shown_name, start_options
@@ -34,7 +35,6 @@ OFFERED = tuple(kind for kind in Kind if kind in KIND_WORK)
 NAMED = (*OFFERED, Kind.ALL)
 """What a path may name: a kind, or all of them."""
 
-MOST_BODY_BYTES = 1_000_000
 CALL_S = 60.0
 _RUN_ID = r"(?P<run_id>[A-Za-z0-9-]{1,64})"
 
@@ -132,7 +132,7 @@ def _runs(call: _Call) -> ApiResponse:
     kind_name, limit = call.request.query.get("kind"), call.request.query.get("limit", "20")
     if kind_name is not None and kind_name not in {kind.value for kind in Kind}:
         problems.append(Problem("kind", f"must be one of {', '.join(Kind)}"))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= 100):
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= 100):
         problems.append(Problem("limit", "must be a number from 1 to 100"))
     if problems:
         raise BadRequest(problems)
@@ -239,7 +239,9 @@ def _error_answer(error: SyncError) -> ApiResponse:
             return _error(502, "upstream_refused", str(error))
         case TransientError():
             return _error(503, "unavailable", f"{error}; nothing is lost, try again")
-        case Interrupted() | StaleWrite():
+        case StaleWrite():
+            return _error(503, "unavailable", f"{error}; look at the status, then try again")
+        case Interrupted():
             return _error(503, "unavailable", "commercetools or the store took too long; look at the status, then try again")
         case ConfigError():
             return _error(500, "misconfigured", str(error))

@@ -42,7 +42,9 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
             "/health": {"get": _open("Whether the server answers", 200, {"type": "object"})},
             "/": {"get": {"summary": "The status page", "security": [], "responses": {"200": {"description": "HTML"}}}},
             "/openapi.json": {"get": _open("This document", 200, {"type": "object"})},
-            "/sync/status": {"get": _call("Of each kind the run that was begun or resumed last", 200, _ref("Kinds"), [401, 403])},
+            "/sync/status": {
+                "get": _call("Of each kind the run that was begun or resumed last", 200, _ref("Kinds"), [401, 403, 503])
+            },
             "/sync/all": {
                 "post": {
                     **_call("Start an import of all kinds", 202, _ref("Accepted"), [400, 401, 403, 413, 423, 502, 503]),
@@ -58,27 +60,27 @@ def openapi_document(kinds: Sequence[Kind]) -> dict[str, Any]:
             },
             "/sync/{kind}/stop": {
                 "parameters": [kind_or_all],
-                "post": _call("Stop the import that runs", 200, _ref("Stopping"), [400, 401, 403, 404]),
+                "post": _call("Stop the import that runs", 200, _ref("Stopping"), [400, 401, 403, 404, 503]),
             },
             "/sync/{kind}/status": {
                 "parameters": [kind_or_all],
-                "get": _call("The run of the kind that was started or resumed last", 200, _ref("Run"), [401, 403, 404]),
+                "get": _call("The run of the kind that was started or resumed last", 200, _ref("Run"), [401, 403, 404, 503]),
             },
-            "/runs": {"parameters": query, "get": _call("Runs, newest first", 200, _ref("Runs"), [400, 401, 403])},
-            "/runs/{runId}": {"parameters": [run_id], "get": _call("One run", 200, _ref("Run"), [401, 403, 404])},
+            "/runs": {"parameters": query, "get": _call("Runs, newest first", 200, _ref("Runs"), [400, 401, 403, 503])},
+            "/runs/{runId}": {"parameters": [run_id], "get": _call("One run", 200, _ref("Run"), [401, 403, 404, 503])},
             "/runs/{runId}/resume": {
                 "parameters": [run_id],
                 "post": _call(
                     "Continue a stopped, halted or interrupted run",
                     202,
                     _ref("Accepted"),
-                    [401, 403, 404, 409, 423, 502, 503],
+                    [400, 401, 403, 404, 409, 423, 502, 503],
                 ),
             },
             "/runs/{runId}/retry": {
                 "parameters": [run_id],
                 "post": _call(
-                    "A new run over the failed items of this one", 202, _ref("Accepted"), [401, 403, 404, 409, 423, 502, 503]
+                    "A new run over the failed items of this one", 202, _ref("Accepted"), [400, 401, 403, 404, 409, 423, 502, 503]
                 ),
             },
         },

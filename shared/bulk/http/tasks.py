@@ -1,7 +1,7 @@
 """The import's own messages over HTTP: `POST /tasks/plan` of the dispatcher, and the worker's endpoint.
 
 Answers: 204 when the message is done with (also when nobody could ever handle it), 503 when it is to be delivered again,
-401 or 403 to whoever is not the queue.
+401 to whoever is not the queue.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from shared.bulk.app import ImportApp
 from shared.bulk.dispatch import plan_slice
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.work import give_up_batch, work_batch
-from shared.dead_letters import DeadLetter
+from shared.dead_letters import DeadLetter, Kept, keep, poison_id_of
 from shared.decoding import UNDECODABLE
-from shared.errors import AuthError, Interrupted, PermanentError, StaleWrite, TransientError
+from shared.errors import TransientError
 from shared.http import ApiRequest, ApiResponse
 from shared.push import MalformedPush, pushed_message
 
@@ -65,7 +65,7 @@ def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], h
         message = msgspec.json.decode(pushed.data, type=message_type)
     except (MalformedPush, *UNDECODABLE) as error:
         reason = error.reason if isinstance(error, MalformedPush) else "not_such_a_message"
-        return _set_aside(app, message_type, reason)
+        return _set_aside(app, message_type, reason, request.body)
     try:
         handle(message)
     except TransientError as error:
@@ -85,15 +85,11 @@ def _refused(app: ImportApp, verdict: access.Denied) -> ApiResponse:
     return ApiResponse(verdict.status, msgspec.json.encode({"error": verdict.error, "message": verdict.message}))
 
 
-def _set_aside(app: ImportApp, message_type: type[Message], reason: str) -> ApiResponse:
-    """Record a message that nobody could read; where that is not allowed, the log has all that is known of it."""
-    letter = DeadLetter(letter_id=app.new_id(), at=app.now(), source="import", reason=reason, message_type=message_type.__name__)
+def _set_aside(app: ImportApp, message_type: type[Message], reason: str, body: bytes) -> ApiResponse:
+    """Record a message that nobody could read, once; where that is not allowed, the log has all that is known of it."""
+    letter = DeadLetter(
+        letter_id=poison_id_of(body), at=app.now(), source="import", reason=reason, message_type=message_type.__name__
+    )
     _log.error("message set aside", reason=reason, dead_letter_id=letter.letter_id)
-    try:
-        app.dead_letters.add(letter, budget_of(SET_ASIDE_S))
-    except (PermanentError, StaleWrite):
-        _log.error("dead letter cannot be stored, this line is all there is", dead_letter_id=letter.letter_id, reason=reason)
-    except (TransientError, AuthError, Interrupted) as error:
-        _log.warning("dead letter is not stored yet", dead_letter_id=letter.letter_id, error=error)
-        return ApiResponse(503, b"")
-    return ApiResponse(204, b"")
+    kept = keep(app.dead_letters, letter, budget_of(SET_ASIDE_S))
+    return ApiResponse(503 if kept is Kept.NOT_YET else 204, b"")

@@ -10,12 +10,14 @@ import pytest
 
 from shared.bulk.records import BatchResult, Kind, Run, RunOptions, RunStatus, Summary
 from shared.bulk.run import (
+    FINISHED,
     LEASE_S,
     abandoned,
     accepts,
     begun,
     blocks_start,
     can_resume,
+    final_sums,
     is_interrupted,
     may_close,
     needs_renewal,
@@ -219,7 +221,29 @@ def test_when_a_run_ends(status: RunStatus, halt_reason: str | None, summary: Su
         assert final is None
     else:
         assert final is not None
-        assert differences(run, final) == {"status": becomes, "finished_at": LATER, "updated_at": LATER}
+        kept = {"sums": summary} if becomes in FINISHED else {}
+        assert differences(run, final) == {"status": becomes, "finished_at": LATER, "updated_at": LATER, **kept}
+
+
+def test_the_sums_that_a_run_keeps_are_those_of_any_later_time() -> None:
+    """When nothing of it is recent any more, clocks that differ by a minute included; a resume drops them."""
+    summary = msgspec.structs.replace(ALL_DONE, recent_items=5)
+    final = settled(a_run(), summary, NOW)
+    assert final is not None
+    assert final.sums == ALL_DONE
+    assert final_sums(final, NOW + timedelta(seconds=120), 60) is None
+    assert final_sums(final, NOW + timedelta(seconds=121), 60) == ALL_DONE
+    assert final_sums(a_run(), NOW + timedelta(days=1), 60) is None
+    assert resumed(final, LATER, 4).sums is None
+
+
+def test_the_examples_that_a_run_keeps_fit_its_record() -> None:
+    """Of each batch there may be as many as a record has room for."""
+    large = [{"text": "x" * 150_000}, {"text": "y" * 150_000}, {"text": "z"}]
+    final = settled(a_run(), msgspec.structs.replace(ALL_DONE, result=BatchResult(examples=large)), NOW)
+    assert final is not None
+    assert final.sums is not None
+    assert final.sums.result.examples == [large[0], large[2]]
 
 
 @pytest.mark.parametrize(

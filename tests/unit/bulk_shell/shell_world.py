@@ -27,9 +27,11 @@ from shared.bulk.ports import Topic
 from shared.bulk.records import Batch, BatchStatus, Kind, Run, RunOptions, RunStatus, Summary
 from shared.bulk.results import total
 from shared.bulk.wiring import State, wired
+from shared.bulk.work import work_batch
 from shared.commercetools import custom_objects
 from shared.commercetools.client import open_commercetools
 from shared.commercetools.lock import CONTAINER, KEYS, LockState
+from shared.errors import TransientError
 from shared.http import ApiRequest, ApiResponse
 from shared.klaviyo.client import KlaviyoClient
 from shared.klaviyo.limiter import Limiter
@@ -50,10 +52,13 @@ SAME_EMAIL = 3
 
 TASK_KEY = "task-key-of-the-tests"
 LEASE_S = 60.0
+PATIENCE_S = 90.0
+"""How long a test waits for what is to happen at once; a machine may stand still meanwhile."""
+
 EVERYTHING = RunOptions()
 IMPORT = "POST /api/profile-bulk-import-jobs"
 
-CONTROL = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+CONTROL = httpx.Client(verify=False, trust_env=False, timeout=60.0, limits=httpx.Limits(max_keepalive_connections=0))
 """For the simulators' own controls; plain http on loopback, so that no certificates need be loaded."""
 
 
@@ -69,6 +74,20 @@ class Clock:
     def forward(self, seconds: float) -> None:
         """Let time pass."""
         self._ahead += timedelta(seconds=seconds)
+
+
+class Monotonic:
+    """The clock that deadlines are told by: the real one, and what a test has added to it (seconds)."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead_s
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead_s += seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +231,19 @@ class World:
 
     def klaviyo_holds_a_request(self) -> None:
         """Wait until Klaviyo's fault has hit a request."""
-        until(lambda: CONTROL.get(f"{self.servers.klaviyo.url}/_sandbox/faults").json()[0]["hit"] >= 1)
+        _wait_for_a_hit(self.servers.klaviyo.url)
+
+    def commercetools_holds_a_request(self) -> None:
+        """The same for commercetools."""
+        _wait_for_a_hit(self.servers.commercetools.url)
 
 
 def _fault(url: str, rule: dict[str, Any]) -> None:
     CONTROL.post(f"{url}/_sandbox/faults", json=[rule] if rule else []).raise_for_status()
+
+
+def _wait_for_a_hit(url: str) -> None:
+    until(lambda: CONTROL.get(f"{url}/_sandbox/faults").json()[0]["hit"] >= 1)
 
 
 @contextmanager
@@ -248,9 +275,19 @@ def open_world(
     commercetools.close()
 
 
+def runs_out_of_time(world: World, message: WorkMessage, **held: Any) -> None:
+    """Deliver a batch once, whose time is over as soon as Klaviyo holds up a request that is told by `held`."""
+    world.klaviyo_fails(kind="delay", seconds=600, **held)
+    clock = Monotonic()
+    worker = Thread(lambda: work_batch(world.app, message, "late", PATIENCE_S, clock))
+    world.klaviyo_holds_a_request()
+    clock.forward(PATIENCE_S)
+    assert isinstance(worker.join(), TransientError)
+
+
 def soon() -> Budget:
     """More time than any call of a test takes."""
-    return budget_of(30.0)
+    return budget_of(PATIENCE_S)
 
 
 def task(app: ImportApp, topic: Topic, body: bytes, message_id: str = "1", key: str | None = TASK_KEY) -> ApiResponse:
@@ -267,7 +304,7 @@ def post_task(app: ImportApp, topic: Topic, headers: dict[str, str], body: bytes
     return worker_answer(app, ApiRequest("POST", "/", sent, {}, body))
 
 
-def until(met: Callable[[], bool], within_s: float = 20.0) -> None:
+def until(met: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     """Wait for something that another thread or process brings about."""
     deadline = time.monotonic() + within_s
     while not met():
@@ -290,7 +327,7 @@ class Thread:
         except BaseException as error:  # kept for the test
             self.error = error
 
-    def join(self, within_s: float = 20.0) -> BaseException | None:
+    def join(self, within_s: float = PATIENCE_S) -> BaseException | None:
         """Wait for its end; what it raised."""
         self._thread.join(within_s)
         assert not self._thread.is_alive(), "it did not end"

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from shell_world import CUSTOMERS, PRODUCTS, SAME_EMAIL, Thread, World, soon, with_queue
 
-from shared.bulk import chain, commands, control
+from shared.bulk import chain, chain_control, commands, control
 from shared.bulk.control import Locked, NothingRuns, NotPossible
 from shared.bulk.finish import finish_check, keep_lease, stop_run
 from shared.bulk.http.api import answer
@@ -117,18 +117,56 @@ def test_looking_at_a_chain_begins_nothing(world: World) -> None:
     assert links(world, parent) == before
 
 
-def test_looking_ends_a_chain_whose_last_worker_died_while_it_was_stopping(world: World) -> None:
-    """Its message came back while its lease was alive, and was acknowledged; nobody else would end the chain."""
+def stopped_beside_a_dead_worker(world: World, lease_s: float = 30.0) -> Run:
+    """A chain that was asked to stop, of whose first link a dead worker holds a batch."""
     parent = start(world, RunOptions())
     world.plan()
     link_id = child_id(parent.run_id, CATEGORIES)
     now, batch = world.clock(), world.batches(link_id)[0]
-    world.store.take(link_id, world.run(link_id).fence, batch.batch_id, "dead", now, now + timedelta(seconds=30))
+    world.store.take(link_id, world.run(link_id).fence, batch.batch_id, "dead", now, now + timedelta(seconds=lease_s))
     assert commands.stop(world.app, Kind.ALL).status is RunStatus.STOPPING
-    world.work()
+    return parent
+
+
+def test_looking_ends_a_chain_whose_last_worker_died_while_it_was_stopping(world: World) -> None:
+    """Its message has not come again yet."""
+    parent = stopped_beside_a_dead_worker(world)
     assert status(world, f"/runs/{parent.run_id}")["status"] == "stopping"
     world.clock.forward(31)
     assert status(world, f"/runs/{parent.run_id}")["status"] == "stopped"
+
+
+def test_a_chain_that_is_stopped_just_after_its_worker_died_ends_by_itself(world: World) -> None:
+    """That worker's message comes again until its lease is over."""
+    parent = stopped_beside_a_dead_worker(world)
+    assert world.deliver(Topic.WORK) == [503]
+    assert world.status(parent.run_id) is RunStatus.STOPPING
+    world.clock.forward(31)
+    world.work()
+    assert (world.status(parent.run_id), links(world, parent)[0]) == (RunStatus.STOPPED, RunStatus.STOPPED)
+
+
+@pytest.mark.parametrize("kind", [Kind.ALL, CATEGORIES], ids=["a chain", "the kind of its link"])
+@pytest.mark.parametrize("lease_s", [30.0, 180.0])
+def test_a_chain_that_is_to_stop_is_not_abandoned_by_the_next_start(world: World, kind: Kind, lease_s: float) -> None:
+    """Whether the dead worker's lease is over, and nobody has looked since, or not; it can be resumed afterwards."""
+    parent = stopped_beside_a_dead_worker(world, lease_s)
+    world.clock.forward(LEASE_S + 1)
+    commands.start(world.app, kind, NOTHING, soon())
+    commands.stop(world.app, kind)
+    world.clock.forward(60)
+    assert status(world, f"/runs/{parent.run_id}")["status"] == "stopped"
+    assert commands.resume(world.app, parent.run_id, soon()).status is RunStatus.RUNNING
+
+
+def test_a_chain_that_could_have_stopped_is_not_abandoned_by_a_resume(world: World) -> None:
+    """Of another chain."""
+    other = start(world)
+    commands.stop(world.app, Kind.ALL)
+    parent = stopped_beside_a_dead_worker(world)
+    world.clock.forward(LEASE_S + 1)
+    commands.resume(world.app, other.run_id, soon())
+    assert (world.status(parent.run_id), links(world, parent)[0]) == (RunStatus.STOPPED, RunStatus.STOPPED)
 
 
 def test_the_options_of_a_chain_are_those_of_its_links(world: World) -> None:
@@ -252,12 +290,12 @@ def test_a_chain_waits_for_its_worker_before_it_has_stopped(world: World) -> Non
     """What is under way is put back first, as in any run."""
     parent = start(world, RunOptions())
     world.plan()
-    world.klaviyo_fails(kind="delay", seconds=1.5, method="POST")
+    world.klaviyo_fails(kind="delay", seconds=600, method="POST")
     deliveries = world.take(Topic.WORK)
     worker = Thread(lambda: world.push(deliveries[0]))
     world.klaviyo_holds_a_request()
     assert commands.stop(world.app, Kind.ALL).status is RunStatus.STOPPING
-    assert worker.join(15.0) is None
+    assert worker.join() is None
     assert (world.status(parent.run_id), links(world, parent)[0]) == (RunStatus.STOPPED, RunStatus.STOPPED)
 
 
@@ -314,14 +352,15 @@ def test_a_kind_that_somebody_locks_meanwhile_halts_the_chain(world: World) -> N
     assert world.status(parent.run_id) is RunStatus.COMPLETED
 
 
-def test_credentials_refused_between_two_links_halt_the_chain(world: World) -> None:
+@pytest.mark.parametrize("refusal", [400, 403])
+def test_a_refusal_between_two_links_halts_the_chain(world: World, refusal: int) -> None:
     """Nothing would change by trying again."""
     parent = start(world)
-    world.commercetools_fails(kind="status", status=403, path="/sandbox/custom-objects", method="GET")
+    world.commercetools_fails(kind="status", status=refusal, path="/sandbox/custom-objects", method="GET")
     world.plan()
     found = world.run(parent.run_id)
     assert (found.status, links(world, parent)[0]) == (RunStatus.HALTED, RunStatus.COMPLETED)
-    assert "commercetools answered 403" in (found.halt_reason or "")
+    assert f"commercetools answered {refusal}" in (found.halt_reason or "")
 
 
 def test_commercetools_being_away_between_two_links_brings_the_message_again(world: World) -> None:
@@ -386,7 +425,7 @@ def finish_without_a_step(world: World, parent: Run) -> None:
 
 def test_a_chain_whose_start_died_before_its_first_link_is_resumed(world: World) -> None:
     """It is recorded, but nobody was told."""
-    parent = chain._new_chain(world.app, NOTHING)
+    parent = chain_control._new_chain(world.app, NOTHING)
     world.store.create(parent, [])
     world.clock.forward(LEASE_S + 1)
     assert shown_status(world.run(parent.run_id), world.clock()) == "interrupted"

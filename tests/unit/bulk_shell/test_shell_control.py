@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
-from shell_world import CUSTOMERS, RANGES, SAME_EMAIL, Thread, World, soon, with_queue
+from shell_world import CUSTOMERS, RANGES, SAME_EMAIL, Thread, World, soon, task, with_queue
 
 from shared.budget import Budget
 from shared.bulk import control
 from shared.bulk.control import Locked, NoSuchRun, NothingRuns, NotPossible
+from shared.bulk.finish import stop_run
 from shared.bulk.http.api import answer
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import Batch, BatchResult, BatchStatus, Feed, IdRange, Kind, Run, RunOptions, RunStatus
-from shared.bulk.run import shown_status
+from shared.bulk.run import GOING_ON, shown_status
 from shared.bulk.work import MOST_ATTEMPTS, give_up_batch, work_batch
 from shared.commercetools.lock import Held, ImportLock, Taken
 from shared.errors import HostDown, StaleWrite, TransientError
@@ -28,7 +30,7 @@ def _one_failed(world: World) -> tuple[str, list[str]]:
     ids = world.ids(5)
     world.change_customer(ids[2], firstName={"not": "a text"})
     run, (message,) = world.planned(RunOptions(ids=ids))
-    work_batch(world.app, message, "a", 30.0)
+    work_batch(world.app, message, "a", 90.0)
     assert world.status(run.run_id) is RunStatus.COMPLETED_WITH_ERRORS
     return run.run_id, ids
 
@@ -44,12 +46,12 @@ def test_a_stop_while_nothing_is_worked_takes_effect_at_once(world: World) -> No
 def test_a_stop_while_a_batch_is_worked_waits_for_its_worker(world: World) -> None:
     """What Klaviyo has taken stands; the worker notices the stop, puts the batch back, and then the run is stopped."""
     run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
-    world.klaviyo_fails(kind="delay", seconds=1.5, method="POST")
+    world.klaviyo_fails(kind="delay", seconds=600, method="POST")
     worker = Thread(lambda: work_batch(world.app, message, "a", 60.0))
     world.klaviyo_holds_a_request()
     assert world.stop().status is RunStatus.STOPPING
     assert isinstance(world.lock(), Held), "something of the run still works"
-    assert worker.join(10.0) is None
+    assert worker.join() is None
     assert world.status(run.run_id) is RunStatus.STOPPED
     assert [batch.status for batch in world.batches(run.run_id)] == [BatchStatus.QUEUED]
     assert [batch.attempts for batch in world.batches(run.run_id)] == [0]
@@ -60,6 +62,67 @@ def test_a_stop_while_a_batch_is_worked_waits_for_its_worker(world: World) -> No
     world.work()
     assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 5)
     assert world.klaviyo()["profiles"] == 5
+
+
+def dead_worker(world: World, lease_s: float = 180.0) -> tuple[Run, WorkMessage]:
+    """A run of one batch whose worker has just died, and that batch's message."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    now = world.clock()
+    world.store.take(run.run_id, run.fence, message.batch_id, "dead", now, now + timedelta(seconds=lease_s))
+    return run, message
+
+
+@pytest.mark.parametrize("halt_reason", [None, "credentials"], ids=["stop", "halt"])
+def test_a_run_that_is_stopped_just_after_its_worker_died_ends_by_itself(world: World, halt_reason: str | None) -> None:
+    """The dead worker's message comes again until its lease is over: it is the last that can end the run."""
+    run, message = dead_worker(world)
+    body = msgspec.json.encode(message)
+    stop_run(world.app, run.run_id, halt_reason)
+    assert task(world.app, Topic.WORK, body).status == 503
+    with pytest.raises(TransientError):
+        give_up_batch(world.app, message, "queue")
+    assert world.status(run.run_id) is RunStatus.STOPPING
+    world.clock.forward(181)
+    assert task(world.app, Topic.WORK, body).status == 204
+    assert world.status(run.run_id) is (RunStatus.HALTED if halt_reason else RunStatus.STOPPED)
+    assert world.lock() is None
+    world.resume(run.run_id)
+    world.work()
+    assert (world.status(run.run_id), world.summary(run.run_id).result.sent) == (RunStatus.COMPLETED, 3)
+
+
+def test_a_run_that_is_to_stop_is_not_abandoned_while_it_waits_for_a_dead_worker(world: World) -> None:
+    """It is shown as interrupted, and another is started over it; it ends as stopped, and is resumed later."""
+    run, message = dead_worker(world)
+    world.stop()
+    world.clock.forward(121)
+    assert shown_status(world.run(run.run_id), world.clock()) == "interrupted"
+    started = world.start(DRY)
+    world.plan()
+    assert (world.status(run.run_id), world.status(started.run_id)) == (RunStatus.STOPPING, RunStatus.COMPLETED)
+    world.clock.forward(60)
+    assert task(world.app, Topic.WORK, msgspec.json.encode(message)).status == 204
+    assert world.status(run.run_id) is RunStatus.STOPPED
+    world.resume(run.run_id)
+    world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
+
+
+@pytest.mark.parametrize("resumes", [False, True], ids=["start", "resume"])
+def test_a_run_that_could_have_stopped_is_not_abandoned_by_the_next(world: World, resumes: bool) -> None:
+    """Nobody has looked at it since the dead worker's lease ran out; it is stopped then, and resumed later."""
+    other = world.start()
+    world.stop()
+    run, _ = dead_worker(world, lease_s=30.0)
+    world.stop()
+    world.clock.forward(121)
+    assert shown_status(world.run(run.run_id), world.clock()) == "interrupted"
+    next_one = world.resume(other.run_id) if resumes else world.start(DRY)
+    assert (world.status(run.run_id), world.run(next_one.run_id).status in GOING_ON) == (RunStatus.STOPPED, True)
+    world.stop()
+    world.resume(run.run_id)
+    world.work()
+    assert world.status(run.run_id) is RunStatus.COMPLETED
 
 
 def test_without_a_run_there_is_nothing_to_stop(world: World) -> None:
@@ -120,11 +183,12 @@ def test_a_run_whose_owner_died_shows_as_interrupted_and_resume_takes_it_over(wo
 def test_the_worker_of_a_run_that_was_taken_over_can_neither_write_nor_end_it(world: World) -> None:
     """The fence guards our state against whoever was thought dead and is not."""
     run, (message,) = world.planned(RunOptions(ids=world.ids(5)))
-    world.klaviyo_fails(kind="delay", seconds=2.0, method="POST", first=1)
+    world.klaviyo_fails(kind="hold", seconds=600, method="POST", first=1)
     slow = Thread(lambda: work_batch(world.app, message, "thought-dead", 60.0))
     world.klaviyo_holds_a_request()
     world.clock.forward(121)
     world.resume(run.run_id)
+    world.klaviyo_fails()
     slow.join()
     (batch,) = world.batches(run.run_id)
     assert (batch.status, batch.result.seen, world.status(run.run_id)) == (BatchStatus.QUEUED, 0, RunStatus.RUNNING)
@@ -413,6 +477,16 @@ def test_who_was_overtaken_between_fence_and_lock_does_not_begin(world: World, r
     assert world.status(stopped.run_id) is RunStatus.STOPPED
     assert len(world.store.runs()) == 2
     assert world.lock() is None
+
+
+def test_who_was_overtaken_is_told_so(world: World) -> None:
+    """Nobody was slow: there is another run to look at."""
+    call = ApiRequest("POST", "/sync/customers", {"host": "localhost"})
+    response = answer(replace(world.app, lock=_LockAfter(world)), call)
+    (newest,) = world.store.runs()
+    told = msgspec.json.decode(response.body)
+    assert (response.status, told["error"]) == (503, "unavailable")
+    assert told["message"] == f"run {newest.run_id} was started or resumed just now; look at the status, then try again"
 
 
 class _LockAfter(ImportLock):

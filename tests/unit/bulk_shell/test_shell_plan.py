@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import msgspec
@@ -223,11 +222,12 @@ def test_a_range_in_which_nothing_is_found_is_done_without_a_batch(world: World)
 def test_a_plan_stops_within_a_second_of_a_stop(world: World) -> None:
     """Every page looks first; a slow commercetools does not hold a stop up."""
     run = world.start()
-    world.commercetools_fails(kind="delay", seconds=1.5, path="/sandbox/graphql")
+    world.commercetools_fails(kind="hold", seconds=600, path="/sandbox/graphql")
     thread = Thread(lambda: plan_slice(world.app, _message(run.run_id, run.fence), 60.0))
-    time.sleep(0.3)
+    world.commercetools_holds_a_request()
     world.stop()
-    assert thread.join(5.0) is None
+    world.commercetools_fails()
+    assert thread.join() is None
     assert world.status(run.run_id) is RunStatus.STOPPED
     assert world.batches(run.run_id) == []
 

@@ -10,7 +10,8 @@ import pytest
 from shell_world import CUSTOMERS, RANGES, Thread, World
 
 from shared.bulk.control import Locked
-from shared.bulk.http.api import MOST_BODY_BYTES, answer
+from shared.bulk.http import MOST_BODY_BYTES
+from shared.bulk.http.api import answer
 from shared.bulk.messages import PlanMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import Kind, RunOptions, RunStatus

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
+from typing import cast
 
 import msgspec
 import pytest
 from shell_world import TASK_KEY, World, post_task, soon, task
 
 from shared.access import LOCAL_TASK_KEY_HEADER
+from shared.budget import Budget
 from shared.bulk.http.api import answer
 from shared.bulk.http.tasks import worker_answer
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.bulk.ports import Topic
 from shared.bulk.records import RunOptions, RunStatus
 from shared.bulk.work import MOST_ATTEMPTS
+from shared.dead_letters import DeadLetter, DeadLetters, poison_id_of
+from shared.errors import HostDown
 from shared.http import ApiRequest, ApiResponse
 from shared.local.cloudevent import message_published
 
@@ -27,6 +32,13 @@ BINARY = {
     "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
 }
 PERSON = "someone@example.com"
+
+
+class SilentStore:
+    """A store of dead letters that does not answer."""
+
+    def add(self, _letter: DeadLetter, _budget: Budget) -> None:
+        raise HostDown("the store does not answer")
 
 
 def _envelope(data: str | bytes) -> bytes:
@@ -45,7 +57,7 @@ MALFORMED = {
     "no_data": (b'{"message": {"messageId": "1"}}', "not_such_a_message"),
     "data_is_no_json": (_envelope(PERSON.encode()), "not_such_a_message"),
     "another_message": (_envelope(b'{"runId": "r"}'), "not_such_a_message"),
-    "one_field_too_many": (_envelope(json.dumps({"email": PERSON, "runId": "r"}).encode()), "not_such_a_message"),
+    "content_in_a_field": (_envelope(json.dumps({"email": PERSON, "runId": "r"}).encode()), "not_such_a_message"),
     "wrong_type": (_envelope(b'{"runId": "r", "fence": "1", "batchId": "b", "rangeIndex": "0"}'), "not_such_a_message"),
 }
 
@@ -61,6 +73,40 @@ def test_a_message_that_nobody_could_ever_handle_is_acknowledged_and_set_aside(w
     expected = "PlanMessage" if topic is Topic.PLAN else "WorkMessage"
     assert (letter.source, letter.reason, letter.message_type) == ("import", reason, expected)
     assert PERSON.encode() not in msgspec.json.encode(letter)
+
+
+def test_a_message_that_cannot_be_set_aside_now_comes_again(world: World) -> None:
+    """Nothing is acknowledged before it is recorded (decisions.md 4)."""
+    app = replace(world.app, dead_letters=cast(DeadLetters, SilentStore()))
+    assert post_task(app, Topic.WORK, {"content-type": "application/json"}, b"{").status == 503
+    assert world.app.dead_letters.newest(soon()) == []
+
+
+def test_a_malformed_message_that_comes_again_is_set_aside_once(world: World) -> None:
+    """Its acknowledgement was lost, say; what counts is what was pushed."""
+    for body in (b"{", b"{", b"["):
+        assert post_task(world.app, Topic.WORK, {"content-type": "application/json"}, body).status == 204
+    letters = world.app.dead_letters.newest(soon())
+    assert {letter.letter_id for letter in letters} == {poison_id_of(b"{"), poison_id_of(b"[")}
+    assert len(letters) == 2
+
+
+@pytest.mark.parametrize("topic", list(Topic))
+def test_a_message_of_a_later_version_is_handled(world: World, topic: Topic) -> None:
+    """A field that is not known yet is passed over: a deployment, or its taking back, loses no message."""
+    run, (work,) = world.planned(RunOptions(ids=world.ids(3)))
+    message = PlanMessage(run.run_id, run.fence, 0) if topic is Topic.PLAN else work
+    later = {**msgspec.to_builtins(message), "priority": "high"}
+    assert task(world.app, topic, msgspec.json.encode(later)).status == 204
+    assert world.app.dead_letters.newest(soon()) == []
+    assert world.status(run.run_id) is (RunStatus.RUNNING if topic is Topic.PLAN else RunStatus.COMPLETED)
+
+
+def test_each_message_is_told_from_the_other(world: World) -> None:
+    """One that came to the wrong place is set aside."""
+    for topic, message in ((Topic.PLAN, WorkMessage("r", 1, "b")), (Topic.WORK, PlanMessage("r", 1, 0))):
+        assert task(world.app, topic, msgspec.json.encode(message)).status == 204
+    assert {letter.message_type for letter in world.app.dead_letters.newest(soon())} == {"PlanMessage", "WorkMessage"}
 
 
 def test_a_malformed_cloud_event_is_acknowledged_and_set_aside(world: World) -> None:

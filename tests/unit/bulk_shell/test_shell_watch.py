@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from shell_world import Thread, World
+from shell_world import Thread, World, task
 
 from shared.bulk.app import ImportApp
 from shared.bulk.finish import finish_check, keep_lease, stop_run
+from shared.bulk.ports import RunStore, Topic
 from shared.bulk.records import Batch, BatchStatus, Run, RunOptions, RunStatus
 from shared.bulk.watch import RunWatch
 from shared.commercetools.lock import Held
-from shared.errors import Interrupted, StaleWrite, TransientError
+from shared.errors import HostDown, Interrupted, StaleWrite, TransientError
 
 
 class Seconds:
@@ -130,6 +131,58 @@ def test_a_worker_extends_its_batch_s_lease_after_a_third_of_it(world: World) ->
     assert held - batch.lease_until >= timedelta(seconds=31)
 
 
+@dataclass
+class HoldsNothing:
+    """A store that does not extend leases while it is `out`."""
+
+    store: RunStore
+    out: bool = True
+    asked: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def hold(self, run_id: str, batch_id: str, owner: str, lease_until: datetime) -> None:
+        self.asked += 1
+        if self.out:
+            raise HostDown("out")
+        self.store.hold(run_id, batch_id, owner, lease_until)
+
+
+def test_a_lease_that_cannot_be_extended_now_is_extended_some_seconds_later(world: World) -> None:
+    """A lease that is good for two minutes more is no reason to end the work."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds, store = _taken(world, run), Seconds(), HoldsNothing(world.store)
+    watch = RunWatch(replace(world.app, store=store), run.run_id, run.fence, batch, "a", monotonic=seconds)
+    for _ in range(4):  # at 61, 62, 63 and 64 seconds
+        seconds.now += 1 if store.asked else 61
+        watch.look()
+    assert store.asked == 1
+    seconds.now += 5
+    store.out = False
+    world.clock.forward(69)
+    watch.look()
+    held = world.batches(run.run_id)[0].lease_until
+    assert batch.lease_until
+    assert held
+    assert (store.asked, held - batch.lease_until >= timedelta(seconds=69)) == (2, True)
+    seconds.now += 59
+    watch.look()
+    assert store.asked == 2
+
+
+def test_work_ends_before_a_lease_does_that_cannot_be_extended(world: World) -> None:
+    """Who took the batch then would find its worker at work."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds, store = _taken(world, run), Seconds(), HoldsNothing(world.store)
+    watch = RunWatch(replace(world.app, store=store), run.run_id, run.fence, batch, "a", monotonic=seconds)
+    seconds.now += 119
+    watch.look()
+    seconds.now += 6
+    with pytest.raises(HostDown):
+        watch.look()
+
+
 def test_a_worker_whose_batch_was_taken_over_learns_of_it(world: World) -> None:
     """It must not go on with what belongs to somebody else."""
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
@@ -223,6 +276,31 @@ def test_of_many_finish_checks_at_once_one_ends_the_run(world: World) -> None:
     ended = world.run(run.run_id)
     assert (ended.status, ended.revision) == (RunStatus.COMPLETED, before + 1)
     assert world.lock() is None
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """A store in which somebody else is quicker whenever a run is saved."""
+
+    store: RunStore
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def save(self, run: Run) -> Run:
+        raise StaleWrite(run.run_id)
+
+
+def test_a_delivery_that_could_not_end_its_run_comes_again(world: World) -> None:
+    """It might be the last one of the run."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    batch = _taken(world, run)
+    world.store.settle(batch, "a", BatchStatus.DONE, msgspec.structs.replace(batch.result, seen=3, sent=3), world.clock())
+    body = msgspec.json.encode(message)
+    assert task(replace(world.app, store=Overtaken(world.store)), Topic.WORK, body).status == 503
+    assert world.status(run.run_id) is RunStatus.RUNNING
+    assert task(world.app, Topic.WORK, body).status == 204
+    assert world.status(run.run_id) is RunStatus.COMPLETED
 
 
 def test_a_late_finish_check_never_releases_the_lock_of_a_newer_run(world: World) -> None:
