@@ -42,8 +42,10 @@ test: setup ## the whole test suite
 test-deep: setup ## the same with several times the kills and messages in the longest tests
 	DEEP_TESTS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-emulators-test: setup ## everything as on Google Cloud, on its emulators, and the contracts of state and queue; needs the Cloud SDK
-	REQUIRE_ALL_TIERS=1 $(BIN)/python -m pytest tests/emulators tests/contract/run_store tests/contract/queue
+emulators-test: setup ## all tests that use the emulators of Firestore and Pub/Sub; needs the Cloud SDK and Java
+	REQUIRE_ALL_TIERS=1 $(BIN)/python -m pytest tests/emulators tests/contract/run_store tests/contract/queue \
+		tests/contract/dead_messages tests/unit/google tests/unit/cli/test_cli_letters_of_queues.py \
+		tests/unit/deploy/test_gcloud_commands.py
 
 check: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -83,12 +85,15 @@ connect-bundle: setup ## write build/connect, the folder that commercetools Conn
 terraform-check: ## check terraform/ without an account: format, arguments, and its tests
 ifneq ($(wildcard $(TERRAFORM_CHECK)),)
 	@$(TERRAFORM_CHECK) terraform --test
+	@$(TERRAFORM_CHECK) terraform/examples/basic
 else
 	terraform -chdir=terraform fmt -check -recursive
 	terraform -chdir=terraform init -backend=false -input=false
 	terraform -chdir=terraform validate
 	terraform -chdir=terraform test
+	terraform -chdir=terraform/examples/basic init -backend=false -input=false
+	terraform -chdir=terraform/examples/basic validate
 endif
 
-clean: ## remove everything that setup and runs have made
-	rm -rf $(VENV) .data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove what setup and builds have made; .data, the state of `make run`, stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

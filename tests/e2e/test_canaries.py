@@ -35,7 +35,7 @@ CUSTOMERS = [WHOLE, MALFORMED, UNREADABLE, CONFLICTING]
 OTHERS_PHONE = "+4915170707174"
 ENDS_S = 60.0
 MALFORMED_BODIES = 9
-"""How many different bodies of `_bad_messages` one function or another cannot read; each is one dead letter, however often it comes."""
+"""How many different bodies of `_bad_messages` a function cannot read; each is one dead letter, however often it comes."""
 
 
 @dataclass(slots=True)

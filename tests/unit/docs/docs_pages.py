@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -112,27 +112,30 @@ def page(name: str) -> Page:
     return Page(ROOT / name)
 
 
-def product_calls() -> Iterator[tuple[str, ast.Call]]:
+@cache
+def product_calls() -> list[tuple[str, ast.Call]]:
     """Every call in the product's code, with the file that it stands in."""
-    for folder in ("shared", "functions"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call):
-                    yield path.relative_to(ROOT).as_posix(), node
+    return [(path, node) for path, node in _product_nodes() if isinstance(node, ast.Call)]
 
 
 def product_texts() -> list[str]:
     """Every text in the product's code; what an f-string puts in becomes `…`."""
     texts: list[str] = []
+    for _, node in _product_nodes():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.append(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            texts.append("".join(str(part) for part in parts))
+    return texts
+
+
+def _product_nodes() -> Iterator[tuple[str, ast.AST]]:
+    """Everything in the product's code, with the file that it stands in."""
     for folder in ("shared", "functions"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    texts.append(node.value)
-                elif isinstance(node, ast.JoinedStr):
-                    parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
-                    texts.append("".join(str(part) for part in parts))
-    return texts
+                yield path.relative_to(ROOT).as_posix(), node
 
 
 def called(node: ast.Call) -> str:

@@ -20,7 +20,7 @@ MAKE_VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
 SETTINGS = {name for variable in VARIABLES for name in (variable.name, variable.also) if name} | IGNORED_NAMES
 DEPLOYMENT = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / "deploy" / "gcloud.env.example").read_text(), re.MULTILINE))
 DEPLOYMENT |= {variable.name for variable in CONNECT_VARIABLES} | {"CT_CONNECT_API_URL", "CT_CLIENT_ID", "CT_CLIENT_SECRET"}
-NAMES_ELSEWHERE = DEPLOYMENT | {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS", "GOOGLE_APPLICATION_CREDENTIALS"}
+NAMES_ELSEWHERE = DEPLOYMENT | {"RUN_ID", "RUN_OR_KIND", "REQUIRE_ALL_TIERS", "GOOGLE_APPLICATION_CREDENTIALS", "SECRETS_VERSION"}
 COMMANDS = dict(commands())
 GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 
@@ -67,6 +67,18 @@ def test_every_environment_variable_exists(shown: Page) -> None:
     named |= {name for text in code for name in re.findall(r"(?<![\w-])([A-Z]{2,})=", text)}
     unknown = named - SETTINGS - MAKE_VARIABLES - NAMES_ELSEWHERE - _values()
     assert not unknown, f"{shown.name} names {sorted(unknown)}"
+
+
+def test_the_emulators_tests_are_all_that_use_the_emulators() -> None:
+    """`make emulators-test` leaves none out: a folder whose fixtures use them, or a module that does itself."""
+    recipe = re.search(r"^emulators-test:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert recipe
+    run = {ROOT / name for name in re.findall(r"tests/\S+", recipe[1])}
+    assert all(path.exists() for path in run)
+    using = [path for path in (ROOT / "tests").glob("*/**/*.py") if "\nfrom google_emulators " in path.read_text()]
+    assert len(using) > 6
+    wanted = {path.parent if path.name == "conftest.py" else path for path in using}
+    assert [path for path in wanted if not run & {path, *path.parents}] == []
 
 
 def test_the_command_line_is_documented_completely() -> None:

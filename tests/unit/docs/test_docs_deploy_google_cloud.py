@@ -78,18 +78,20 @@ def test_the_project_is_set_first_and_named_where_something_is_deleted() -> None
     """What gcloud would take by itself may be a project of somebody's daily work."""
     order = [line for line in LINES if line.startswith("gcloud ")]
     assert order.index(shlex.join(["gcloud", *HERE])) == 3, "right after the account, the project and its billing"
-    ending = [line for line in order if re.search(r" (delete|remove-iam-policy-binding|--no-delete-protection)\b", line)]
-    assert len(ending) == 5
+    verbs = r" (delete|remove-iam-policy-binding|--no-delete-protection|run services update)\b"
+    ending = [line for line in order if re.search(verbs, line)]
+    assert len(ending) == 8
     assert [line for line in ending if not line.endswith(" --project my-cloud-project")] == []
 
 
 def test_terraforms_commands_are_those_of_its_example() -> None:
     """The steps up to the first apply are the same lines on both pages, in the same order, and nothing is left out of them."""
     step = _lines("With Terraform")
-    theirs = [line.strip() for language, body in EXAMPLE.fences if language == "sh" for line in body.splitlines()]
+    theirs = [line for language, body in EXAMPLE.fences if language == "sh" for line in _joined(body)]
     assert theirs[: len(step)] == step
-    apis = "cloudresourcemanager serviceusage iam pubsub monitoring"
-    enabled = " ".join(f"{name}.googleapis.com" for name in apis.split())
+    switched_on = re.findall(r'"([a-z]+\.googleapis\.com)"', (ROOT / "terraform" / "services.tf").read_text(encoding="utf-8"))
+    beforehand = {*switched_on, "serviceusage.googleapis.com"} - {"cloudscheduler.googleapis.com"}
+    enabled = " ".join(sorted(beforehand))
     assert step == [
         "gcloud auth application-default login",
         f"gcloud services enable {enabled} --project my-cloud-project",
@@ -102,8 +104,32 @@ def test_terraforms_commands_are_those_of_its_example() -> None:
         "terraform apply",
         "unset TF_VAR_ct_api_client TF_VAR_klaviyo_auth_key",
     ]
-    assert {line for line in LINES if line.startswith(TERRAFORM)} - set(theirs) == {"terraform destroy"}
-    assert "`terraform destroy`" in EXAMPLE.text
+    assert {line for line in LINES if line.startswith(TERRAFORM)} <= set(theirs)
+
+
+def test_secrets_are_forgotten_only_when_the_apply_has_ended_well() -> None:
+    """It may stop, and is then repeated with the same secrets: what unsets them is a step of its own, on both pages."""
+    for text in (PAGE.text, EXAMPLE.text):
+        blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+        (unset,) = (block for block in blocks if "unset" in block)
+        assert _joined(unset) == ["unset TF_VAR_ct_api_client TF_VAR_klaviyo_auth_key"]
+
+
+def test_what_is_forgotten_before_the_end_are_all_fields_of_the_database() -> None:
+    """Else a destroy would take back what was said of them, also in a database that stays."""
+    (forgotten,) = (line for line in LINES if line.startswith("terraform state rm "))
+    text = (ROOT / "terraform" / "firestore.tf").read_text(encoding="utf-8")
+    fields = re.findall(r'^resource "google_firestore_field" "(\w+)"', text, re.MULTILINE)
+    assert shlex.split(forgotten)[3:] == [f"module.klaviyo_sync.google_firestore_field.{name}" for name in fields]
+    assert 'module "klaviyo_sync"' in page("terraform/examples/basic/main.tf").text
+
+
+def test_a_leaked_key_is_out_of_use_without_a_build() -> None:
+    """Each function is started anew by the variable that Terraform starts them with."""
+    started = [shlex.split(line) for line in LINES if line.startswith("gcloud run services update ")]
+    assert [words[4] for words in started] == [f"{PREFIX}-{function}" for function in ("realtime", "dispatch", "worker")]
+    assert all("--update-env-vars=SECRETS_VERSION=2" in words for words in started)
+    assert "SECRETS_VERSION = tostring(var.secrets_version)" in (ROOT / "terraform" / "functions.tf").read_text(encoding="utf-8")
 
 
 def test_the_other_steps_are_complete_and_in_order() -> None:
@@ -121,8 +147,10 @@ def test_the_other_steps_are_complete_and_in_order() -> None:
     assert _lines("Notifications") == ["make subscriptions", "make subscriptions ARGS=--check"]
     changing = _lines("Changing something")
     assert changing[changing.index("make setup") :] == ["make setup", "make source-archive", "terraform apply"]
-    assert [line.split(" --")[0] for line in _lines("Removing everything")] == [
+    assert [line.split(" --")[0].split(" module.")[0] for line in _lines("Removing everything")] == [
         "make subscriptions ARGS=--remove",
+        "make source-archive",
+        "terraform state rm",
         "terraform destroy",
         "deploy/gcloud.sh",
         "deploy/gcloud.sh remove klaviyo-sync",
@@ -148,12 +176,16 @@ def test_numbers_are_those_of_the_deployment(calls: list[Words]) -> None:
     assert flag(hold, "message-retention-duration") == f"{7 * 24 * 3600}s"
     assert LEASE_S == 120
     most = flag(push, "max-delivery-attempts")
+    fields = {
+        (flag(call, "collection-group"), name_in(call)) for call in named(calls, "firestore", "indexes", "fields", "update")
+    }
     for said in (
         f"A message that cannot be handled in {most} deliveries is held for a week",
         f"| whole messages, for a week | {most} deliveries failed:",
         f"each handles {flag(realtime, 'concurrency')} notifications at once",
         f"batch of {min(BATCH_SIZES.values()):,} to {max(BATCH_SIZES.values()):,} items",
         "nobody has worked on it for two minutes",
+        f"Firestore changes {len(fields)} fields of the database one after the other",
         f"Python {'.'.join(re.findall(r'[0-9]+', _toml()['project']['requires-python']))} or newer",
         f"{_minimum('required_version')} or newer",
     ):
@@ -302,7 +334,12 @@ def _lines(heading: str) -> list[str]:
     """The commands of a section, one after the other."""
     section = PAGE.text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     bodies = re.findall(r"^ *```sh\n(.*?)^ *```", section, re.DOTALL | re.MULTILINE)
-    return [line.strip() for body in bodies for line in body.splitlines()]
+    return [line for body in bodies for line in _joined(body)]
+
+
+def _joined(body: str) -> list[str]:
+    """The commands of a block, each on one line."""
+    return [" ".join(line.split()) for line in body.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def _toml() -> dict[str, Any]:

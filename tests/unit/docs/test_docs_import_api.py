@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from docs_pages import called, constants, page, product_calls
 
-from shared.bulk.http.api import MOST_BODY_BYTES, OFFERED
+from shared.bulk.http import MOST_BODY_BYTES
+from shared.bulk.http.api import OFFERED
 from shared.bulk.http.openapi import openapi_document
 from shared.bulk.http.start_body import FIELDS, FIELDS_OF_ALL, MOST_IDS
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 
 from docs_pages import called, constants, page, product_calls, product_texts
 
-from shared.bulk.kinds.customers import UNREADABLE
 from shared.bulk.records import BatchStatus, RunStatus
 from shared.bulk.work import ATTEMPTS_USED_UP
+from shared.commercetools.reads import UNREADABLE
 from shared.klaviyo.row_outcomes import ROW_TOO_LARGE, UNNAMED_ERROR
 from shared.klaviyo.verdicts import refusal_of
 from shared.mapping.result import Adjustment, SkipReason
@@ -17,6 +18,7 @@ from shared.sqlite.queue import MAX_ATTEMPTS
 
 PAGE = page("docs/operations.md")
 FLOW = page("docs/how-an-import-works.md")
+_HEADINGS = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
 
 
@@ -56,13 +58,22 @@ def test_every_log_line_is_explained() -> None:
     written = {
         (values[0], LEVELS[called(node)])
         for _, node in product_calls()
-        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == "_log"
+        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in {"_log", "_log()"}
         for values in [constants(node)]
         if values
     }
     listed = {(row[0].strip("`"), row[1]) for row in PAGE.table("Log lines")}
     assert len(written) > 15
     assert listed == written
+
+
+def test_nothing_is_explained_twice() -> None:
+    """Two rows about one thing would in time say different things of it; a line that has two levels has a row for each."""
+    sections = [heading for level, heading in _HEADINGS.findall(PAGE.prose) if level == "##"]
+    assert len(sections) > 10
+    for heading in sections:
+        of_what = [tuple(row[: 2 if heading == "Log lines" else 1]) for row in PAGE.table(heading)]
+        assert [row for row, times in Counter(of_what).items() if times > 1] == [], heading
 
 
 def test_every_message_that_is_quoted_is_a_text_of_the_code() -> None:

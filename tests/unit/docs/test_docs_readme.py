@@ -43,7 +43,7 @@ def test_the_demos_output_is_that_of_all_kinds() -> None:
 
 def test_the_tree_is_that_of_the_repository() -> None:
     """Every folder and single module that is shown exists, and none is missing."""
-    parents = ("functions", "shared", "shared/bulk", "shared/realtime", "sandbox")
+    parents = ("functions", "shared", "shared/bulk", "shared/realtime", "deploy", "sandbox")
     folders = {f"{parent}/{name}/" for parent in parents for name in _folders(ROOT / parent)}
     modules = {
         path.relative_to(ROOT).as_posix()

@@ -15,7 +15,8 @@ from sandbox.commercetools.control import control_routes as commercetools_routes
 from sandbox.commercetools.kinds import KINDS
 from sandbox.commercetools.project import Project
 from sandbox.commercetools.settings import SandboxSettings
-from sandbox.faults import FaultKind, FaultPlan, FaultRule, LatencyProfile, fault_routes
+from sandbox.fault_middleware import fault_routes
+from sandbox.faults import FaultKind, FaultPlan, FaultRule, LatencyProfile
 from sandbox.klaviyo.control import control_routes as klaviyo_routes
 from sandbox.klaviyo.settings import KlaviyoSandboxSettings
 from sandbox.klaviyo.state import Account
