@@ -21,8 +21,8 @@ from shared.errors import SyncError
 STRUCTURED_EVENT = "application/cloudevents+json"
 ABSENT = msgspec.Raw(b"")
 
-_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
-"""What queues call a delivery: a number, a UUID, hexadecimal digits. Ids are logged, and no name or address has this form."""
+_ID = re.compile(r"[0-9]{1,32}|[0-9A-Fa-f]{16,64}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""What queues call a delivery: a number, hexadecimal digits, a UUID. Ids are logged, so nothing that may be a name is one."""
 
 
 class MalformedPush(SyncError):

@@ -19,17 +19,23 @@ class CannotListen(SyncError):
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on at this moment, and that no outgoing connection takes."""
+    """A loopback port that nothing listens on at this moment, and that no outgoing connection takes.
+
+    Raises `CannotListen` when the reason is another one than that ports are taken.
+    """
     while True:
         port = secrets.choice(_PORTS)
-        if _fault_of("127.0.0.1", port) is None:
+        fault = _fault_of("127.0.0.1", port)
+        if fault is None:
             return port
+        if fault != errno.EADDRINUSE:
+            raise _cannot_listen("127.0.0.1", port, fault)
 
 
 def check_port(host: str, port: int) -> None:
     """Raise `CannotListen` when nothing could listen on that address, instead of letting a server find out."""
     if (fault := _fault_of(host, port)) is not None:
-        raise CannotListen(f"cannot listen on {host}:{port}: {os.strerror(fault)}")
+        raise _cannot_listen(host, port, fault)
 
 
 def local_host(host: str) -> str:
@@ -37,6 +43,10 @@ def local_host(host: str) -> str:
     if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
         return "127.0.0.1" if host != "::" else "[::1]"
     return f"[{host}]" if ":" in host else host
+
+
+def _cannot_listen(host: str, port: int, fault: int) -> CannotListen:
+    return CannotListen(f"cannot listen on {host}:{port}: {os.strerror(fault)}")
 
 
 def _fault_of(host: str, port: int) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from tests.e2e.fault_fixtures import (
     assert_complete,
     commercetools_requests,
     hits,
+    hold,
     inject,
     klaviyo_requests,
     klaviyo_settings,
@@ -165,36 +167,53 @@ def test_a_server_that_takes_requests_and_never_answers_is_survived(product: Pro
 
 
 @pytest.fixture
-def silent_server() -> Iterator[str]:
-    """The address of a server that accepts connections, reads nothing and never answers."""
+def silent_server() -> Iterator[socket.socket]:
+    """A server that lets callers connect, reads nothing and never answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield listener
 
 
-def test_klaviyo_is_given_up_after_the_endpoints_own_timeout(silent_server: str) -> None:
+def _address(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def _connections(server: socket.socket) -> int:
+    """How many have connected, each for one try."""
+    server.setblocking(False)
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
+
+
+def test_klaviyo_is_given_up_after_the_endpoints_own_timeout(silent_server: socket.socket) -> None:
     """Long before the deadline: the read timeout of an endpoint ends one try, and there are two."""
-    client = open_klaviyo(base_url=silent_server, api_key="k", limiter=Limiter(), user_agent="test", attempts=2)
+    address = _address(silent_server)
+    client = open_klaviyo(base_url=address, api_key="k", limiter=Limiter(), user_agent="test", attempts=2)
     request = list_import_jobs()
     hurried = replace(request, endpoint=replace(request.endpoint, read_timeout_s=0.3))
     began = time.monotonic()
     with pytest.raises(HostDown):
         client.send(hurried, budget_of(60))
     assert 0.6 <= time.monotonic() - began < 20
+    assert _connections(silent_server) == 2
     client.close()
 
 
-def test_commercetools_is_given_up_after_the_calls_own_timeout(silent_server: str) -> None:
+def test_commercetools_is_given_up_after_the_calls_own_timeout(silent_server: socket.socket) -> None:
     """The same on the reading side."""
-    client = open_commercetools(
-        api_url=silent_server, auth_url=silent_server, project_id="p", client_id="c", secret="s", attempts=1
-    )
+    address = _address(silent_server)
+    client = open_commercetools(api_url=address, auth_url=address, project_id="p", client_id="c", secret="s", attempts=1)
     client._tokens._token = Token("t", renew_at=float("inf"), expires_at=float("inf"))
     began = time.monotonic()
     with pytest.raises(HostDown):
         client.get("customers", budget=budget_of(60), kind=PathKind.COLLECTION, read_timeout_s=0.3)
     assert 0.3 <= time.monotonic() - began < 20
+    assert _connections(silent_server) == 1
     client.close()
 
 
@@ -282,15 +301,16 @@ def test_jobs_that_cannot_be_found_are_looked_for_and_then_started_anew(product:
     klaviyo = product.servers.klaviyo.url
     product.environment["WORKERS"] = "2"
     with klaviyo_settings(klaviyo, job_base_s=1.5):
-        # One batch is read later than the others, so that its job is alone in the end and is looked for by its name.
-        late = {"kind": "delay", "seconds": 4.0, "path": "/sandbox/customers", "first": 1}
-        inject(product.servers.commercetools.url, late)
+        # One batch is read when the others are done, so that its job is alone and is looked for by its name.
+        hold(product.servers.commercetools.url, path="/sandbox/customers", first=1)
         inject(
             klaviyo,
             {"kind": "status", "status": 404, "endpoint": GET_JOB, "first": misses},
             {"kind": "status", "status": 503, "endpoint": LIST_JOBS, "first": 1},
         )
         _start(product)
+        product.wait(lambda status: status["batches"]["done"] == status["batches"]["planned"] - 1 >= 2, 120.0)
+        inject(product.servers.commercetools.url)
         assert_complete(product)
     assert hits(klaviyo)[0] > 0
 

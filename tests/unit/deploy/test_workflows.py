@@ -233,10 +233,10 @@ def test_the_notes_of_a_release_are_the_changelogs() -> None:
         notes("v0.2.0", "", changelog)
 
 
-def test_deployments_of_one_connector_wait_for_each_other() -> None:
-    """Whatever their environments: there is one ConnectorStaged, and each deploys only the tag that it has brought there."""
+def test_a_deployment_waits_for_another_one_of_its_environment_and_ships_no_tag_but_its_own() -> None:
+    """The ConnectorStaged is one for all environments: each deploys only the tag that it has brought there."""
     content = workflow("deploy-connect").content
-    assert content["concurrency"]["group"] == "deploy-connect-${{ inputs.connector_key }}"
+    assert content["concurrency"]["group"] == "deploy-connect-${{ inputs.environment }}"
     [script] = [run for run in workflow("deploy-connect").runs if "connect_api deploy " in run]
     assert '--tag "$TAG"' in script
 

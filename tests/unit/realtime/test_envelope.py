@@ -18,11 +18,12 @@ from shared.push import MalformedPush, pushed_message
 from shared.realtime.envelope import MOST_BODY_BYTES, MOST_PAYLOAD_BYTES, Enveloped, notification_body
 from shared.realtime.notification import notification_of
 
+EVENT_ID = "8f5b1c1e-2c3d-4e5f-8a9b-0c1d2e3f4a5b"
 JSON = {"content-type": "application/json"}
 BINARY = {
     **JSON,
     "ce-specversion": "1.0",
-    "ce-id": "b2",
+    "ce-id": EVENT_ID,
     "ce-source": "//pubsub.googleapis.com/projects/p/topics/t",
     "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
 }
@@ -52,7 +53,7 @@ def pubsub(data: bytes) -> bytes:
 
 def event(data: bytes) -> bytes:
     """A structured CloudEvent whose data is JSON, left as it was written."""
-    return b'{"specversion": "1.0", "id": "b2", "source": "/shop/customers", "type": "t", "data": ' + data + b"}"
+    return b'{"specversion": "1.0", "id": "%s", "source": "/shop/customers", "type": "t", "data": %s}' % (EVENT_ID.encode(), data)
 
 
 def event_with_text(data: bytes) -> bytes:
@@ -62,7 +63,7 @@ def event_with_text(data: bytes) -> bytes:
 
 def event_in_base64(data: bytes) -> bytes:
     """A structured CloudEvent whose data is bytes."""
-    return json.dumps({"specversion": "1.0", "id": "b2", "data_base64": base64.b64encode(data).decode()}).encode()
+    return json.dumps({"specversion": "1.0", "id": EVENT_ID, "data_base64": base64.b64encode(data).decode()}).encode()
 
 
 def sns(data: bytes) -> bytes:
@@ -87,20 +88,20 @@ ENVELOPES: Mapping[str, tuple[Mapping[str, str], list[Envelope], str]] = {
     "raw push": (JSON, [pubsub], "17"),
     "raw push without a content type": ({}, [pubsub], "17"),
     "binary event around a push": (BINARY, [pubsub], "17"),
-    "structured event around a push": (STRUCTURED, [event, pubsub], "b2"),
+    "structured event around a push": (STRUCTURED, [event, pubsub], EVENT_ID),
     "commercetools event in a push": (JSON, [pubsub, event], "17"),
     "commercetools event in a push in a binary event": (BINARY, [pubsub, event], "17"),
-    "commercetools event in a push in a structured event": (STRUCTURED, [event, pubsub, event], "b2"),
-    "commercetools event as the structured request": (STRUCTURED, [event], "b2"),
-    "commercetools event as plain JSON": (JSON, [event], "b2"),
-    "commercetools event as the binary request": (BINARY, [same], "b2"),
-    "event whose data is a text": (STRUCTURED, [event_with_text], "b2"),
-    "event whose data is bytes": (STRUCTURED, [event_in_base64], "b2"),
+    "commercetools event in a push in a structured event": (STRUCTURED, [event, pubsub, event], EVENT_ID),
+    "commercetools event as the structured request": (STRUCTURED, [event], EVENT_ID),
+    "commercetools event as plain JSON": (JSON, [event], EVENT_ID),
+    "commercetools event as the binary request": (BINARY, [same], EVENT_ID),
+    "event whose data is a text": (STRUCTURED, [event_with_text], EVENT_ID),
+    "event whose data is bytes": (STRUCTURED, [event_in_base64], EVENT_ID),
     "SNS body": ({"content-type": "text/plain; charset=UTF-8"}, [sns], "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
     "SNS body in a push": (JSON, [pubsub, sns], "17"),
     "SNS body in a push in a binary event": (BINARY, [pubsub, sns], "17"),
     "commercetools event in an SNS body": (JSON, [sns, event], "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
-    "every envelope at once": (STRUCTURED, [event, pubsub, sns, event], "b2"),
+    "every envelope at once": (STRUCTURED, [event, pubsub, sns, event], EVENT_ID),
 }
 
 
@@ -230,7 +231,7 @@ def test_poison_is_named_by_a_short_code(name: str) -> None:
 
 def test_an_id_of_another_form_is_not_passed_on() -> None:
     """It would be logged, and may be anything."""
-    for value in ("someone@example.com", "", "1" * 65, "anna", "Anna.Example", "+4930123456", "two words", 7, None, ["1"]):
+    for value in ("someone@example.com", "", "1" * 65, "anna", "Ada", "Dee-Abba", "Anna.Example", "0170-1234567", "+4930123456", "two words", 7, None, ["1"]):
         body = json.loads(pubsub(PAYLOAD))
         body["message"] |= {"messageId": value, "message_id": value}
         assert notification_body(JSON, json.dumps(body).encode(), bare=False) == Enveloped(PAYLOAD, "")
