@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.faults import FaultKind, FaultPlan, FaultRule, LatencyProfile
+from sandbox.faults import FaultKind, FaultPlan, FaultRule, Hold, LatencyProfile
 
 CONTROL_PREFIX = "/_sandbox/"
 """Paths under this prefix are the simulator's own and no fault applies to them."""
 
 RESET = CONTROL_PREFIX + "reset"
-"""Where a simulator is told to begin anew; it then forgets also the requests that a `delay` holds up."""
+"""Where a simulator is told to begin anew; it then forgets also the requests that a `delay` or a `hold` keeps."""
 
 Sleep = Callable[[float], Awaitable[None]]
 EndpointOf = Callable[[Scope], str]
@@ -53,7 +53,7 @@ class FaultMiddleware:
 
     `endpoint_of` names the endpoint key of a request, `error_body` renders a vendor-shaped error (content type,
     bytes) for a status, `on_fault` is told of every request that was answered, lost or cut here. A request that is
-    delayed while the simulator is reset never reaches the application; its connection is closed. Closing a
+    delayed or held while the simulator is reset never reaches the application; its connection is closed. Closing a
     connection needs the transport, which `sandbox.serving` puts into the scope; without it
     `ConnectionDroppedError` is raised, which httpx's in-process transport hands to its caller.
     """
@@ -86,9 +86,11 @@ class FaultMiddleware:
         decision = self._plan.decide(scope["method"], scope["path"], endpoint)
         if decision.delay_s > 0:
             await self._sleep(decision.delay_s)
-            if resets != self._resets:
-                await _drop(scope)
-                return
+        if decision.hold is not None:
+            await self._held(decision.hold)
+        if resets != self._resets:
+            await _drop(scope)
+            return
         rule = decision.rule
         if rule is None:
             await self.app(scope, receive, send)
@@ -97,6 +99,15 @@ class FaultMiddleware:
             status = rule.status if rule.kind == "status" else None
             self._on_fault(FaultSeen(scope["method"], scope["path"], endpoint, rule.kind, status))
         await self._apply(rule, scope, receive, send)
+
+    async def _held(self, hold: Hold) -> None:
+        with hold:
+            ends = {asyncio.ensure_future(self._sleep(hold.seconds)), asyncio.ensure_future(hold.released.wait())}
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for end in ends:
+                    end.cancel()
 
     async def _apply(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
         if rule.kind == "status":

@@ -24,7 +24,17 @@ from sandbox.checker_profiles import check_profiles
 from sandbox.checker_sources import resources, stored
 from sandbox.klaviyo import contract
 from sandbox.launch import CLIENT_ID, CLIENT_SECRET, KLAVIYO_KEY, PROJECT
-from tests.e2e.fault_fixtures import Fault, Request, commercetools_requests, inject, klaviyo_requests, most_in_any
+from tests.e2e.fault_fixtures import (
+    Fault,
+    Request,
+    commercetools_requests,
+    hits,
+    hold,
+    inject,
+    is_held,
+    klaviyo_requests,
+    most_in_any,
+)
 from tests.e2e.served_product import FINISHED, HTTP, Product, control
 
 KINDS = ("categories", "products", "customers", "orders")
@@ -261,12 +271,15 @@ class Imports:
     @contextmanager
     def meanwhile(self, kind: str, **body: Any) -> Iterator[str]:
         """An import whose items have been read and are not in Klaviyo yet while the context lasts; the id of its run."""
-        self.klaviyo_fails({"kind": "delay", "seconds": 4.0, "endpoint": WRITES[kind], "first": 1})
-        reads = self.reads(READS[kind])
+        hold(self.klaviyo, endpoint=WRITES[kind], first=1)
         run_id = self.start(kind, **body)
-        self.until(lambda: self.reads(READS[kind]) > reads, "nothing was read")
-        time.sleep(0.3)
+        self.until_held(self.klaviyo)
         yield run_id
+        self.klaviyo_fails()
+
+    def until_held(self, url: str) -> None:
+        """Wait until one of the simulators, of which `hold` was asked, holds a request."""
+        self.until(lambda: is_held(url), "no such request came")
 
     @staticmethod
     def until(holds: Callable[[], bool], otherwise: str, within_s: float = PATIENCE_S) -> None:
@@ -299,13 +312,15 @@ class Imports:
         assert check_limits(read_ledger(self.klaviyo)).problems == ()
         assert over_the_limit(request for request in self.requests() if request["status"] != 429) == []
 
-    def assert_silent_after(self, moment: float, delay_s: float = 0.0) -> None:
+    def assert_silent_after(self, moment: float) -> None:
         """Nothing was sent to Klaviyo after this moment (seconds since 1970), and nothing is for a while.
 
-        `delay_s`: how long requests are on their way by the faults in force, so that one sent before may arrive later.
+        What a fault holds back is not in the ledger yet; it shows in how many requests the faults in force have hit.
         """
-        time.sleep(delay_s + 0.8)
-        assert sent_after(read_ledger(self.klaviyo), moment + delay_s) == []
+        hit = hits(self.klaviyo)
+        time.sleep(0.8)
+        assert sent_after(read_ledger(self.klaviyo), moment) == []
+        assert hits(self.klaviyo) == hit
 
     def expected_events(self, orders: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, str]]:
         """The events of these orders, by metric and unique id, each once."""

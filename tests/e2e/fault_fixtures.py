@@ -14,6 +14,9 @@ START_JOB = f"POST {IMPORT_JOBS}"
 LIST_JOBS = f"GET {IMPORT_JOBS}"
 GET_JOB = f"GET {IMPORT_JOBS}/{{job_id}}"
 
+HELD_AT_MOST_S = 300.0
+"""Longer than any test needs."""
+
 Fault = Mapping[str, Any]
 Request = Mapping[str, Any]
 
@@ -28,6 +31,21 @@ def hits(url: str) -> list[int]:
     answer = HTTP.get(f"{url}/_sandbox/faults", timeout=30.0)
     answer.raise_for_status()
     return [rule["hit"] for rule in answer.json()]
+
+
+def hold(url: str, **where: Any) -> None:
+    """Requests to a simulator (`where`: the matchers of a rule) are held until other faults, or none, are put in force.
+
+    It is the only fault then. The application sees what is held when it is let go; a reset drops it.
+    """
+    inject(url, {"kind": "hold", "seconds": HELD_AT_MOST_S, **where})
+
+
+def is_held(url: str) -> bool:
+    """Whether the first fault in force holds a request now."""
+    answer = HTTP.get(f"{url}/_sandbox/faults", timeout=30.0)
+    answer.raise_for_status()
+    return bool(answer.json()[0]["held"])
 
 
 def klaviyo_requests(url: str) -> list[Request]:

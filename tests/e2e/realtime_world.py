@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ ACKNOWLEDGED_WITHIN_S = 10.0
 """Connect takes an answer that comes later for none (decisions.md 5)."""
 THREADS = 16
 STARTED_WITHIN_S = 120.0
+HELD_AT_MOST_S = 60.0
 AT = "2026-09-21T14:13:20.000Z"
 KLAVIYO_SETTINGS: Mapping[str, Any] = {
     "keep_bodies": True,
@@ -288,6 +290,22 @@ class World:
     def commercetools_fails(self, *rules: Mapping[str, Any]) -> None:
         """The same for commercetools."""
         _control("POST", self.commercetools_url, "faults", list(rules))
+
+    @contextmanager
+    def klaviyo_holds(self, answer: Callable[[], Any], **where: Any) -> Iterator[Future[Any]]:
+        """Calls `answer` on a thread; inside, Klaviyo holds the first such request (`where`: the matchers of a rule) of it.
+
+        It goes on at the end. What was answered, or raised, is in the future, which is asked for it then at the latest.
+        """
+        self.klaviyo_fails({"kind": "hold", "seconds": HELD_AT_MOST_S, "first": 1, **where})
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(answer)
+            try:
+                self.wait_for(lambda: HTTP.get(f"{self.klaviyo_url}/_sandbox/faults").json()[0]["held"] == 1)
+                yield answered
+            finally:
+                self.klaviyo_fails()
+            answered.result()
 
     def deliver(
         self, notification: Mapping[str, Any] | bytes, envelope: Envelope = pubsub_push, post: Post | None = None

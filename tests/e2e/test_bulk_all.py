@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bulk_world import KINDS, PATIENCE_S, READS, WRITES, Imports, is_write
+from tests.e2e.bulk_world import KINDS, PATIENCE_S, WRITES, Imports, is_write
+from tests.e2e.fault_fixtures import hold
 
 
 def _links(status: dict[str, Any]) -> dict[str, str]:
@@ -62,20 +63,13 @@ def test_what_was_modified_of_all_kinds_is_imported_alone(imports: Imports) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_chain_is_stopped_as_one_and_resumed_as_one(imports: Imports, kind: str) -> None:
     """Case 94: whichever kind it is at: nothing is sent after the stop, no other kind begins, and resume does the rest."""
-    imports.klaviyo_fails({"kind": "delay", "endpoint": WRITES[kind], "seconds": 1.5})
-    reads = imports.reads(READS[kind]) if kind != "categories" else 0
+    hold(imports.klaviyo, endpoint=WRITES[kind])
     run_id = imports.start("all")
-    imports.until(
-        lambda: (
-            imports.product.status("all")["children"][KINDS.index(kind)]["status"] == "running"
-            and imports.reads(READS[kind]) > reads
-        ),
-        f"{kind} did not begin",
-    )
-    time.sleep(0.3)
+    imports.until_held(imports.klaviyo)
+    assert _links(imports.product.status("all"))[kind] == "running"
     status, stopped_at = imports.stopped("all")
     assert status["resumable"]
-    imports.assert_silent_after(stopped_at, 1.5)
+    imports.assert_silent_after(stopped_at)
     later = KINDS[KINDS.index(kind) + 1 :]
     assert [_links(imports.product.status("all"))[one] for one in later] == ["pending"] * len(later)
     assert imports.post("/sync/all/stop").status_code == 400
@@ -89,9 +83,10 @@ def test_a_chain_is_stopped_as_one_and_resumed_as_one(imports: Imports, kind: st
 
 def test_a_stop_of_the_kind_that_runs_stops_the_chain(imports: Imports) -> None:
     """A link is no run of its own."""
-    imports.klaviyo_fails({"kind": "delay", "path": "/api/", "seconds": 0.5})
+    hold(imports.klaviyo, endpoint=WRITES["products"])
     imports.start("all")
-    imports.until(lambda: _links(imports.product.status("all"))["products"] == "running", "products did not begin")
+    imports.until_held(imports.klaviyo)
+    assert _links(imports.product.status("all"))["products"] == "running"
     imports.stopped("products")
     status = imports.product.wait(lambda status: status["status"] == "stopped", PATIENCE_S, "all")
     assert (_links(status)["customers"], _links(status)["orders"]) == ("pending", "pending")
@@ -131,7 +126,7 @@ def test_a_halt_stops_the_chain_and_resume_finishes_it(imports: Imports) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_chain_does_not_begin_while_any_of_its_kinds_is_locked(imports: Imports, kind: str) -> None:
     """Case 77: 423 at once, and nothing is done, although the others are free."""
-    imports.klaviyo_fails({"kind": "delay", "path": "/api/", "seconds": 1.0})
+    hold(imports.klaviyo, path="/api/")
     run_id = imports.start(kind)
     answer = imports.post("/sync/all")
     assert (answer.status_code, answer.json()["error"]) == (423, "locked")
@@ -142,7 +137,7 @@ def test_a_chain_does_not_begin_while_any_of_its_kinds_is_locked(imports: Import
 
 def test_while_a_chain_runs_the_kind_that_it_is_at_cannot_be_started(imports: Imports) -> None:
     """Case 77: 423 with the link's id, and another chain is refused with the chain's."""
-    imports.klaviyo_fails({"kind": "delay", "path": "/api/", "seconds": 1.0})
+    hold(imports.klaviyo, path="/api/")
     chain = imports.start("all")
     one = imports.post("/sync/categories")
     assert (one.status_code, one.json()["runId"]) == (423, f"{chain}-categories")

@@ -17,7 +17,7 @@ from shared.local.children import ChildSpec, child_environment
 from shared.local.listening import free_port
 from tests.e2e.bulk_world import KINDS, PATIENCE_S, READS, SIZES, Imports
 from tests.e2e.conftest import CUSTOMERS
-from tests.e2e.fault_fixtures import assert_complete, hits, inject
+from tests.e2e.fault_fixtures import assert_complete, hits, hold, inject
 from tests.e2e.realtime_world import ROOT
 from tests.e2e.served_product import HTTP, Product
 
@@ -141,12 +141,13 @@ def another_instance(served_imports: Imports, tmp_path_factory: pytest.TempPathF
 @by_kind
 def test_any_instance_stops_what_another_one_started(imports: Imports, another_instance: str, kind: str) -> None:
     """Case 94: and it refuses another start meanwhile; when nothing runs, 400 from both."""
-    imports.commercetools_fails({"kind": "delay", "path": f"/sandbox/{READS[kind]}", "seconds": 1.0})
+    hold(imports.commercetools, path=f"/sandbox/{READS[kind]}")
     run_id = imports.start(kind)
     locked = HTTP.post(f"{another_instance}/sync/{kind}")
     assert (locked.status_code, locked.json()["runId"]) == (423, run_id)
     stop = HTTP.post(f"{another_instance}/sync/{kind}/stop")
     assert (stop.status_code, stop.json()) == (200, {"runId": run_id, "status": "stopping"})
+    imports.commercetools_fails()
     status = imports.product.wait(lambda status: status["status"] == "stopped", PATIENCE_S, kind)
     assert HTTP.get(f"{another_instance}/runs/{run_id}").json() == status
     imports.assert_silent_after(time.time())

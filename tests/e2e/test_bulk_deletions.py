@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from sandbox.klaviyo.catalog import ID_PREFIX
 from tests.e2e.bulk_world import Imports, is_write
-from tests.e2e.fault_fixtures import klaviyo_settings
+from tests.e2e.fault_fixtures import hold, klaviyo_settings
 
 DELETED = pytest.mark.parametrize("kind", ["products", "categories"])
 DELETIONS = {
@@ -136,12 +135,12 @@ def test_a_dry_run_of_a_deletion_is_refused(imports: Imports, kind: str) -> None
 def test_nothing_is_deleted_after_a_confirmed_stop_and_resume_deletes_the_rest(imports: Imports, kind: str) -> None:
     """Case 94: a deletion is stopped and resumed as any run."""
     _full(imports)
-    imports.klaviyo_fails({"kind": "delay", "path": "/api/", "seconds": 0.7})
+    hold(imports.klaviyo, endpoint=DELETIONS[kind])
     run_id = imports.start(kind, **_confirmed(kind))
-    time.sleep(0.5)
+    imports.until_held(imports.klaviyo)
     status, stopped_at = imports.stopped(kind)
     assert status["resumable"]
-    imports.assert_silent_after(stopped_at, 0.7)
+    imports.assert_silent_after(stopped_at)
     left = {name: set(imports.catalog(name)) for name in ("item", "variant", "category")}
     assert left["item" if kind == "products" else "category"]
     imports.klaviyo_fails()

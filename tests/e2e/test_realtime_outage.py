@@ -45,11 +45,11 @@ def test_a_delivery_during_an_outage_comes_back_and_is_not_lost(world: World, ru
     status, took_s = _posted(brief, message)
     assert (status, brief.dead_letters(), brief.profiles()) == (503, [], [])
     assert took_s < 5
-    brief.klaviyo_fails()
-    brief.watch()
-    assert brief.deliver(message).status == 204
+    world.klaviyo_fails()
+    world.watch()
+    assert world.deliver(message).status == 204
     properties = {"isEmailVerified": False, "commercetools_created_at": held["createdAt"]}
-    assert brief.sent() == [upsert({"external_id": held["id"], "email": "ada@example.com", "properties": properties})]
+    assert world.sent() == [upsert({"external_id": held["id"], "email": "ada@example.com", "properties": properties})]
 
 
 def _parcels(world: World, each: int) -> list[Parcel]:
@@ -103,7 +103,7 @@ def test_nothing_is_lost_in_an_outage_and_nothing_counts_twice(world: World) -> 
     brief = world.having(**BRIEF)
     report = outage(brief, 3.0, EACH, Patience(answer_s=10, first_s=0.1, most_s=0.8))
     check_outage(brief, report, EACH)
-    assert max(seconds for delivery in report.deliveries for seconds in delivery.answers_s) < 5
+    assert max(seconds for delivery in report.deliveries for seconds in delivery.answers_s) < 8
 
 
 @contextmanager

@@ -211,7 +211,7 @@ def test_a_time_that_is_none_costs_no_event(world: World, at: str) -> None:
 @pytest.fixture
 def on_google_cloud(world: World) -> World:
     """The function where it has no state file: dead letters stand in commercetools custom objects."""
-    return world.having(K_SERVICE="realtime", REALTIME_DEADLINE_S="1.5")
+    return world.having(K_SERVICE="realtime", REALTIME_DEADLINE_S="5")
 
 
 def test_on_google_cloud_a_dead_letter_is_a_custom_object(on_google_cloud: World) -> None:

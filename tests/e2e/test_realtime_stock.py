@@ -6,7 +6,6 @@ without being looked up first (404 says that Klaviyo does not know it), and whet
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -140,12 +139,9 @@ def test_stock_that_changes_while_it_is_written_is_written_again(world: World) -
     """Two instances may overtake each other (decisions.md 7)."""
     sku = _known(world)
     held = world.put("inventory", **entry(sku, 10))
-    world.klaviyo_fails({"kind": "delay", "seconds": 0.5, "path": VARIANTS, "first": 1})
-    with ThreadPoolExecutor(1) as pool:
-        delivered = pool.submit(_notified, world, held)
-        world.wait_for(lambda: world.reads() == {"GET inventory 200": 1})
+    with world.klaviyo_holds(lambda: _notified(world, held), path=VARIANTS):
+        assert world.reads() == {"GET inventory 200": 1}
         world.change("inventory", held["id"], meanwhile=True, availableQuantity=4)
-        delivered.result()
     assert world.sent() == [patch_variant(sku, in_stock(10)), patch_variant(sku, in_stock(4))]
 
 

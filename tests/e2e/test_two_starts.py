@@ -16,6 +16,7 @@ from standstill import measured
 from sandbox.launch import Sandbox
 from shared.local.listening import free_port
 from tests.e2e.conftest import CUSTOMERS, FINISHED, HTTP, Product, control
+from tests.e2e.fault_fixtures import hold, inject, is_held
 
 STOP_WITHIN_S = 10.0
 SLOW_JOBS_S = 20.0
@@ -55,27 +56,28 @@ def _one_won(answers: Sequence[httpx.Response], began: datetime) -> str:
     return str(won["runId"])
 
 
-def _slow_commercetools(servers: Sandbox, seconds: float) -> None:
-    """Reading customers takes this long, so that a run is under way while the starts are answered."""
-    control(servers.commercetools.url, "faults", [{"kind": "delay", "seconds": seconds, "path": "/sandbox/customers"}])
+def _no_customers_yet(servers: Sandbox) -> None:
+    """Reading customers waits for `_end`, so that a run is under way while the starts are answered."""
+    hold(servers.commercetools.url, path="/sandbox/customers")
 
 
 def _end(product: Product) -> None:
     """End what runs."""
     product.post("/sync/customers/stop")
+    inject(product.servers.commercetools.url)
     product.wait(lambda status: status["status"] in FINISHED, 120.0)
 
 
 def test_of_starts_at_once_on_one_server_exactly_one_is_accepted(product: Product) -> None:
     """Case 78: two, five times over, then twenty at once, each time over a run that was stopped just before."""
     product.start()
-    _slow_commercetools(product.servers, 1.0)
     for _ in range(5):
+        _no_customers_yet(product.servers)
         began = datetime.now(UTC)
         run_id = _one_won(_at_once([product.url] * 2), began)
         assert product.status()["runId"] == run_id
         _end(product)
-    _slow_commercetools(product.servers, 3.0)
+    _no_customers_yet(product.servers)
     began = datetime.now(UTC)
     run_id = _one_won(_at_once([product.url] * 20), began)
     _end(product)
@@ -91,8 +93,8 @@ def test_of_starts_at_once_on_two_servers_of_one_project_exactly_one_is_accepted
     try:
         product.start()
         other.start()
-        _slow_commercetools(product.servers, 1.5)
         for _ in range(2):
+            _no_customers_yet(product.servers)
             began = datetime.now(UTC)
             answers = _at_once([product.url, other.url] * 2)
             run_id = _one_won(answers, began)
@@ -172,9 +174,9 @@ def test_a_stop_while_jobs_are_pending_takes_effect_and_resume_finishes_the_rest
 def test_a_stop_early_in_a_run_takes_effect_and_resume_finishes_the_rest(product: Product) -> None:
     """While it is planned and its customers are read."""
     product.start()
-    _slow_commercetools(product.servers, 0.5)
+    _no_customers_yet(product.servers)
     assert product.post("/sync/customers").status_code == 202
-    time.sleep(0.3)
+    product.wait(lambda _: is_held(product.servers.commercetools.url), 120.0)
     status = _stopped(product)
     _nothing_is_sent(product)
     control(product.servers.commercetools.url, "faults", [])

@@ -192,6 +192,19 @@ def test_a_chain_does_not_start_beside_an_import_of_any_kind(world: World, kind:
     assert world.store.runs(Kind.ALL) == []
 
 
+def test_a_chain_starts_once_an_import_that_is_to_stop_has_nothing_under_way(world: World) -> None:
+    """Its worker died, and nobody has looked since that lease ended: this is settled first, as before a start of its kind."""
+    other, _ = world.planned()
+    now, batch = world.clock(), world.batches(other.run_id)[0]
+    world.store.take(other.run_id, other.fence, batch.batch_id, "dead", now, now + timedelta(seconds=30))
+    assert world.stop().status is RunStatus.STOPPING
+    with pytest.raises(Locked):
+        start(world)
+    world.clock.forward(31)
+    assert start(world).status is RunStatus.ACCEPTED
+    assert world.status(other.run_id) is RunStatus.STOPPED
+
+
 @pytest.mark.parametrize("kind", LINKS)
 def test_a_chain_does_not_start_while_another_product_holds_a_lock(world: World, kind: Kind) -> None:
     """The answer names the kind and what clears the lock."""

@@ -83,12 +83,26 @@ def test_a_message_that_cannot_be_set_aside_now_comes_again(world: World) -> Non
 
 
 def test_a_malformed_message_that_comes_again_is_set_aside_once(world: World) -> None:
-    """Its acknowledgement was lost, say; what counts is what was pushed."""
+    """Its acknowledgement was lost, say; of a push that cannot be opened, what counts is the whole of it."""
     for body in (b"{", b"{", b"["):
         assert post_task(world.app, Topic.WORK, {"content-type": "application/json"}, body).status == 204
     letters = world.app.dead_letters.newest(soon())
     assert {letter.letter_id for letter in letters} == {poison_id_of(b"{"), poison_id_of(b"[")}
     assert len(letters) == 2
+
+
+def test_a_message_that_nobody_can_read_is_set_aside_once_in_whatever_push_it_comes(world: World) -> None:
+    """Pub/Sub counts its deliveries in the push, and what it has given up comes in one of another subscription."""
+    message = {"data": base64.b64encode(b'{"runId": "r"}').decode(), "messageId": "1"}
+    for path, push in [
+        ("/", {"message": message, "subscription": "work", "deliveryAttempt": 1}),
+        ("/", {"message": message, "subscription": "work", "deliveryAttempt": 2}),
+        ("/dead", {"message": message, "subscription": "dead"}),
+    ]:
+        headers = {"content-type": "application/json", LOCAL_TASK_KEY_HEADER.lower(): TASK_KEY}
+        assert worker_answer(world.app, ApiRequest("POST", path, headers, {}, json.dumps(push).encode())).status == 204
+    (letter,) = world.app.dead_letters.newest(soon())
+    assert letter.letter_id == poison_id_of(b'{"runId": "r"}')
 
 
 @pytest.mark.parametrize("topic", list(Topic))

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
-from shell_world import Thread, World, task
+from shell_world import IMPORT, PATIENCE_S, Monotonic, Thread, World, task
 
+from shared.budget import Budget
 from shared.bulk.app import ImportApp
 from shared.bulk.finish import finish_check, keep_lease, stop_run
 from shared.bulk.ports import RunStore, Topic
 from shared.bulk.records import Batch, BatchStatus, Run, RunOptions, RunStatus
 from shared.bulk.watch import RunWatch
+from shared.bulk.work import work_batch
 from shared.commercetools.lock import Held
 from shared.errors import HostDown, Interrupted, StaleWrite, TransientError
+from shared.klaviyo.client import KlaviyoClient
+from shared.klaviyo.limiter import Limiter
+from shared.klaviyo.requests import list_import_jobs
 
 
 class Seconds:
@@ -149,6 +158,19 @@ class HoldsNothing:
         self.store.hold(run_id, batch_id, owner, lease_until)
 
 
+@dataclass
+class SaysNothing(HoldsNothing):
+    """A store that does not answer while it is `out`, whatever it is asked while a run is worked."""
+
+    def run(self, run_id: str) -> Run | None:
+        if self.out:
+            raise HostDown("out")
+        return self.store.run(run_id)
+
+
+OUT = [HoldsNothing, SaysNothing]
+
+
 def test_a_lease_that_cannot_be_extended_now_is_extended_some_seconds_later(world: World) -> None:
     """A lease that is good for two minutes more is no reason to end the work."""
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
@@ -171,16 +193,121 @@ def test_a_lease_that_cannot_be_extended_now_is_extended_some_seconds_later(worl
     assert store.asked == 2
 
 
-def test_work_ends_before_a_lease_does_that_cannot_be_extended(world: World) -> None:
-    """Who took the batch then would find its worker at work."""
+@pytest.mark.parametrize("out", OUT)
+def test_work_ends_before_a_lease_does_that_cannot_be_extended(world: World, out: type[HoldsNothing]) -> None:
+    """Who took the batch then would find its worker at work; each thread of it learns that."""
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
-    batch, seconds, store = _taken(world, run), Seconds(), HoldsNothing(world.store)
+    batch, seconds, store = _taken(world, run), Seconds(), out(world.store)
     watch = RunWatch(replace(world.app, store=store), run.run_id, run.fence, batch, "a", monotonic=seconds)
     seconds.now += 119
     watch.look()
-    seconds.now += 6
-    with pytest.raises(HostDown):
-        watch.look()
+    for later in (6, 1, 1):
+        seconds.now += later
+        assert _cause(watch.look) is Interrupted.Cause.LEASE_ENDING
+
+
+@pytest.mark.parametrize("out", OUT)
+def test_a_worker_that_stood_still_goes_on_if_its_lease_can_be_extended_after_all(world: World, out: type[HoldsNothing]) -> None:
+    """How old a lease is ends no work as long as the store answers."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds = _taken(world, run), Seconds()
+    app = replace(world.app, store=out(world.store, out=False))
+    watch = RunWatch(app, run.run_id, run.fence, batch, "a", monotonic=seconds)
+    seconds.now += 170
+    watch.look()
+
+
+def test_nobody_gives_up_while_another_thread_has_the_lease_extended(world: World) -> None:
+    """Whether the store answers is not known yet."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds = _taken(world, run), Seconds()
+    looked: list[str] = []
+
+    class Slow(HoldsNothing):
+        def hold(self, *args: Any) -> None:
+            seconds.now += 2
+            watch.look()
+            looked.append("meanwhile")
+            self.store.hold(*args)
+
+    watch = RunWatch(replace(world.app, store=Slow(world.store)), run.run_id, run.fence, batch, "a", monotonic=seconds)
+    seconds.now += 170
+    watch.look()
+    assert looked == ["meanwhile"]
+
+
+@contextmanager
+def _klaviyo_that_hangs(seconds: Seconds, for_s: float) -> Iterator[tuple[KlaviyoClient, list[httpx.Request]]]:
+    """A client, and what it has asked: the first request hangs while the clock moves on by `for_s`, the others fail."""
+    asked: list[httpx.Request] = []
+    over = threading.Event()
+
+    def hangs(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if len(asked) == 1:
+            seconds.now += for_s
+            over.wait(PATIENCE_S)
+        return httpx.Response(503)
+
+    http = httpx.Client(transport=httpx.MockTransport(hangs), base_url="http://klaviyo.test")
+    try:
+        yield KlaviyoClient(http, "pk_sandbox", Limiter(monotonic=seconds)), asked
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("out", OUT)
+def test_a_request_to_klaviyo_is_given_up_with_the_lease(world: World, out: type[HoldsNothing]) -> None:
+    """It is not taken for a failure of Klaviyo, which would be asked again long after the lease is over."""
+    run, _ = world.planned(RunOptions(ids=world.ids(3)))
+    batch, seconds, store = _taken(world, run), Seconds(), out(world.store)
+    watch = RunWatch(replace(world.app, store=store), run.run_id, run.fence, batch, "a", monotonic=seconds)
+
+    def sleep(wait_s: float) -> None:
+        seconds.now += wait_s
+
+    budget = Budget(seconds.now + 480, seconds, sleep, watch)
+    with _klaviyo_that_hangs(seconds, 121) as (klaviyo, asked):
+        assert _cause(lambda: klaviyo.send(list_import_jobs(), budget)) is Interrupted.Cause.LEASE_ENDING
+        assert (len(asked), seconds.now < 100.0 + 180) == (1, True)
+
+
+def test_a_batch_whose_lease_cannot_be_extended_goes_back_and_comes_again(world: World) -> None:
+    """The store was at fault, so this counts as no attempt of the batch; what is sent again has an identity."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    world.klaviyo_fails(kind="delay", seconds=600, method="POST", path="/api/profile-bulk-import-jobs")
+    clock, store = Monotonic(), HoldsNothing(world.store)
+    worker = Thread(lambda: work_batch(replace(world.app, store=store), message, "a", 480, clock))
+    world.klaviyo_holds_a_request()
+    clock.forward(121)
+    assert isinstance(worker.join(), TransientError)
+    (batch,) = world.batches(run.run_id)
+    assert (store.asked, batch.status, batch.attempts) == (1, BatchStatus.QUEUED, 0)
+    world.klaviyo_fails()
+    assert task(world.app, Topic.WORK, msgspec.json.encode(message)).status == 204
+    assert (world.status(run.run_id), world.requests(IMPORT)) == (RunStatus.COMPLETED, 1)
+
+
+def test_a_batch_that_a_silent_store_does_not_take_back_comes_again_all_the_same(world: World) -> None:
+    """Its lease runs out, and the next delivery has it."""
+    run, (message,) = world.planned(RunOptions(ids=world.ids(3)))
+    world.klaviyo_fails(kind="delay", seconds=600, method="POST", path="/api/profile-bulk-import-jobs")
+
+    class TakesNothingBack(SaysNothing):
+        def put_back(self, *_: object, **__: object) -> None:
+            raise HostDown("out")
+
+    clock, store = Monotonic(), TakesNothingBack(world.store, out=False)
+    worker = Thread(lambda: work_batch(replace(world.app, store=store), message, "a", 480, clock))
+    world.klaviyo_holds_a_request()
+    store.out = True
+    clock.forward(121)
+    assert isinstance(worker.join(), TransientError)
+    world.klaviyo_fails()
+    assert task(world.app, Topic.WORK, msgspec.json.encode(message)).status == 503
+    world.clock.forward(181)
+    assert task(world.app, Topic.WORK, msgspec.json.encode(message)).status == 204
+    assert world.status(run.run_id) is RunStatus.COMPLETED
 
 
 def test_a_worker_whose_batch_was_taken_over_learns_of_it(world: World) -> None:

@@ -15,6 +15,8 @@ from typing import Any, cast
 import pytest
 
 from shared.access import InvalidToken, VerifyIdToken
+from shared.budget import budget_of
+from shared.dead_letters import poison_id_of
 from shared.errors import TransientError
 from shared.http import ApiRequest, ApiResponse, BodyLost
 from shared.realtime.app import LARGE_AT_ONCE, RealtimeApp
@@ -159,6 +161,17 @@ def test_a_delivery_that_does_not_arrive_whole_is_no_poison(tmp_path: Path) -> N
 
     response = answer(app_of(tmp_path), ApiRequest("POST", "/"), lose)
     assert (response.status, response.body) == (503, b'{"outcome":"redeliver","reason":"body_lost"}')
+
+
+def test_a_notification_that_nobody_can_read_is_set_aside_once_in_whatever_push_it_comes(tmp_path: Path) -> None:
+    """Pub/Sub counts its deliveries in the push."""
+    app = app_of(tmp_path)
+    message = {"data": base64.b64encode(b'{"notificationType": "Message"}').decode(), "messageId": "1"}
+    for attempt in (1, 2):
+        push = json.dumps({"message": message, "subscription": "s", "deliveryAttempt": attempt}).encode()
+        assert answered(app, ApiRequest("POST", "/", body=push)).status == 202
+    (letter,) = app.dead_letters.newest(budget_of(5.0))
+    assert letter.letter_id == poison_id_of(b'{"notificationType": "Message"}')
 
 
 def test_the_time_of_a_delivery_begins_before_its_caller_is_checked(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -167,6 +168,101 @@ def test_a_reset_ends_the_requests_that_are_held_up(bench: Bench) -> None:
     asyncio.run(reset_meanwhile())
 
 
+class Holding:
+    """A simulator on one event loop, whose time stands still until `over`; requests are sent while others are held."""
+
+    def __init__(self, client: httpx.AsyncClient, account: Any, over: asyncio.Event) -> None:
+        self.client, self.account, self.over = client, account, over
+
+    async def inject(self, *rules: dict[str, Any]) -> None:
+        assert (await self.client.post("/_sandbox/faults", json=list(rules))).status_code == 204
+
+    async def holds(self, number: int) -> None:
+        """Until the first rule in force holds so many."""
+        while (await self.client.get("/_sandbox/faults")).json()[0]["held"] != number:
+            await asyncio.sleep(0)
+
+    def sent(self, path: str = IMPORT) -> asyncio.Task[httpx.Response]:
+        return asyncio.create_task(self.client.post(path, json=ANNA))
+
+    def saw(self) -> list[int | None]:
+        """The statuses in the ledger."""
+        return [entry.status for entry in self.account.ledger.entries]
+
+
+def holding(bench: Bench, story: Callable[[Holding], Awaitable[None]]) -> None:
+    """Play a story in which requests are held."""
+
+    async def play() -> None:
+        over = asyncio.Event()
+
+        async def sleep(_seconds: float) -> None:
+            await over.wait()
+
+        app = create_app(bench.settings, clock=lambda: bench.now, sleep=sleep)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://klaviyo.test", headers=HEADERS) as client:
+            await asyncio.wait_for(story(Holding(client, app.state.account, over)), 60)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("release", ["set", "cleared", "seconds over"])
+def test_a_request_is_held_until_the_rules_change_or_its_seconds_are_over(bench: Bench, release: str) -> None:
+    """The application does not see it before, and handles it as any other then; how many are held is shown meanwhile."""
+
+    async def story(world: Holding) -> None:
+        await world.inject({"kind": "hold", "seconds": 60, "path": IMPORT})
+        held = [world.sent(), world.sent()]
+        await world.holds(2)
+        assert (await world.client.get(JOBS)).status_code == 200
+        assert (world.saw(), [task.done() for task in held]) == ([200], [False, False])
+        if release == "set":
+            await world.inject({"kind": "status", "status": 500, "path": IMPORT})
+        elif release == "cleared":
+            await world.client.delete("/_sandbox/faults")
+        else:
+            world.over.set()
+        assert sorted([(await task).status_code for task in held]) == [200, 201]
+        assert len(world.saw()) == 3
+        if release == "seconds over":
+            await world.holds(0)
+
+    holding(bench, story)
+
+
+def test_a_hold_may_be_of_the_first_alone_and_what_is_added_does_not_end_it(bench: Bench) -> None:
+    """The next one overtakes it; a status that hits the same request is answered after the hold."""
+
+    async def story(world: Holding) -> None:
+        await world.inject({"kind": "hold", "seconds": 60, "first": 1}, {"kind": "status", "status": 503, "first": 1})
+        held = world.sent()
+        await world.holds(1)
+        world.account.faults.add(FaultRule(kind="status", status=500, path=JOBS))
+        assert (await world.sent()).status_code == 201
+        assert (await world.client.get(JOBS)).status_code == 500
+        assert not held.done()
+        await world.client.delete("/_sandbox/faults")
+        assert (await held).status_code == 503
+
+    holding(bench, story)
+
+
+def test_a_reset_drops_what_is_held(bench: Bench) -> None:
+    """As it drops what is delayed: nothing of it shows up in the account."""
+
+    async def story(world: Holding) -> None:
+        await world.inject({"kind": "hold", "seconds": 60})
+        held = world.sent()
+        await world.holds(1)
+        assert (await world.client.post("/_sandbox/reset")).status_code == 204
+        with pytest.raises(ConnectionDroppedError):
+            await held
+        assert (world.saw(), list(world.account.ledger.effects())) == ([], [])
+
+    holding(bench, story)
+
+
 def test_faults_can_be_seen_and_cleared(bench: Bench) -> None:
     """With how often each was met."""
     inject(bench, {"kind": "status", "status": 500, "first": 1})
@@ -178,9 +274,9 @@ def test_faults_can_be_seen_and_cleared(bench: Bench) -> None:
     assert bench.call("GET", "/_sandbox/faults").json() == []
 
 
-@pytest.mark.parametrize("rules", [[{"kind": "boom"}], [{"kind": "status", "typo": 1}], {}])
+@pytest.mark.parametrize("rules", [[{"kind": "boom"}], [{"kind": "status", "typo": 1}], [{"kind": "hold"}], {}])
 def test_a_faulty_fault_is_refused(bench: Bench, rules: Any) -> None:
-    """Unknown kinds and fields are 400."""
+    """Unknown kinds and fields are 400, and a hold that would hold nothing."""
     assert bench.call("POST", "/_sandbox/faults", rules).status_code == 400
 
 
