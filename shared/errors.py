@@ -103,6 +103,7 @@ class Interrupted(SyncError):
         DEADLINE = "deadline"
         CROWDED = "crowded"  # out of time before there was a place to begin in
         SUPERSEDED = "superseded"
+        LEASE_ENDING = "lease_ending"  # the store did not extend the lease under which the work is done
 
     def __init__(self, cause: Cause) -> None:
         self.cause = cause

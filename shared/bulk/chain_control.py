@@ -20,8 +20,8 @@ _log = logs.get(__name__)
 def start_chain(app: ImportApp, options: RunOptions, budget: Budget) -> Run:
     """Start a chain over all kinds, and its first link with it.
 
-    An interrupted chain is abandoned. Raises `Locked` when another chain, or an import of any of the kinds, is under way
-    anywhere, and what the clients and the store raise; then nothing goes on.
+    An interrupted chain is abandoned, unless it was asked to stop. Raises `Locked` when another chain, or an import of any
+    of the kinds, is under way anywhere, and what the clients and the store raise; then nothing goes on.
     """
     previous = _settled(app, app.store.current(Kind.ALL))
     control.refuse_beside(app, previous)
@@ -67,8 +67,9 @@ def stop_chain_run(app: ImportApp, chain_id: str) -> Run | None:
 def resume_chain(app: ImportApp, chain: Run, budget: Budget) -> Run:
     """Continue a chain that does not go on: its link that has not ended, or else the next one.
 
-    Another one that was interrupted is abandoned, as by a start. Raises `NotPossible`, `Locked` (another chain, or the kind
-    that comes next), and what the clients and the store raise; then the chain is halted and can be resumed again.
+    Another one that was interrupted is abandoned, as by a start, unless it was asked to stop. Raises `NotPossible`, `Locked`
+    (another chain, or the kind that comes next), and what the clients and the store raise; then the chain is halted and can
+    be resumed again.
     """
     if not states.can_resume(chain, app.now()):
         raise NotPossible(f"run {chain.run_id} is {states.shown_status(chain, app.now())}, so there is nothing to resume")
@@ -102,7 +103,7 @@ def _settled(app: ImportApp, previous: Run | None) -> Run | None:
 
 def _refuse_if_busy(app: ImportApp, kind: Kind, budget: Budget) -> None:
     """Raise `Locked` when an import of this kind is under way, or somebody holds its lock who may be at work."""
-    control.refuse_beside(app, app.store.current(kind))
+    control.refuse_beside(app, control.once_settled(app, app.store.current(kind)))
     held = app.lock.read(kind, budget)
     if not isinstance(held, Held) or held.expired:
         return

@@ -59,8 +59,9 @@ class NotPossible(SyncError):
 def start(app: ImportApp, kind: Kind, options: RunOptions, budget: Budget) -> Run:
     """Start an import of one kind: take the lock, record the run, publish one plan message for each range.
 
-    An interrupted run of the kind is abandoned; a stopped or halted one can still be resumed afterwards. Raises `Locked`,
-    or what the clients and the store raise; then nothing goes on, and at most a lease is left that runs out.
+    An interrupted run of the kind is abandoned, unless it was asked to stop; such a run can still be resumed afterwards, as
+    can a stopped or halted one. Raises `Locked`, or what the clients and the store raise; then nothing goes on, and at most
+    a lease is left that runs out.
     """
     return announced(app, begin(app, kind, app.new_id(), options, budget))
 
@@ -80,7 +81,7 @@ def begin(
     `first` is called when the lock is ours and all is ready to be recorded. A run of this id that is there already, made by
     another delivery, is returned as it is. Raises as `start`.
     """
-    previous = _settled(app, app.store.current(kind), but=run_id)
+    previous = once_settled(app, app.store.current(kind), but=run_id)
     refuse_beside(app, previous, but=run_id)
     if there := app.store.run(run_id):
         return there  # and its lock is its own: nobody takes that from it
@@ -138,8 +139,8 @@ def stop(app: ImportApp, kind: Kind) -> Run:
 def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
     """Continue a stopped, halted or interrupted run of one kind where it was, under a new fence.
 
-    Another one that was interrupted is abandoned, as by a start. Raises `NoSuchRun`, `NotPossible` (it is running,
-    finished, or another run took its place), `Locked`.
+    Another one that was interrupted is abandoned, as by a start, unless it was asked to stop. Raises `NoSuchRun`,
+    `NotPossible` (it is running, finished, or another run took its place), `Locked`.
     """
     run = known(app, run_id)
     if not states.can_resume(run, app.now()):
@@ -150,7 +151,7 @@ def resume(app: ImportApp, run_id: str, budget: Budget) -> Run:
 def take_up(app: ImportApp, run: Run, budget: Budget, *, parent_fence: int | None = None) -> Run:
     """Continue a run that does not go on; `parent_fence` is that of its chain, which wants it. Raises as `resume`."""
     run_id = run.run_id
-    previous = _settled(app, app.store.current(run.kind), but=run_id)
+    previous = once_settled(app, app.store.current(run.kind), but=run_id)
     refuse_beside(app, previous, but=run_id)
     left_by = run if previous is None or previous.run_id == run_id else previous  # as it was when it did not go on
     fence = _lock_with_fence(app, run.kind, run_id, left_by, budget)
@@ -203,7 +204,7 @@ def known(app: ImportApp, run_id: str) -> Run:
     return app.store.run(run_id) or run
 
 
-def _settled(app: ImportApp, previous: Run | None, *, but: str) -> Run | None:
+def once_settled(app: ImportApp, previous: Run | None, *, but: str = "") -> Run | None:
     """The current run, which another one is to replace, once whatever has ended is settled: what has stopped, say, can be
     resumed later, and only what has not is abandoned. The run `but`, which is to go on itself, is left as it is.
     """

@@ -3,7 +3,7 @@
 accepted ──> running ──> completed | completed_with_errors
     └───────────┴──────> stopping ──> stopped | halted
 stopped, halted, interrupted ──resume──> running
-interrupted ──a start, or a resume of another run──> abandoned
+interrupted ──a start, or a resume of another run──> abandoned, unless it was asked to stop
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ class RunWatch:
     """A budget's `check_stop` for work on a run, and on one batch of it if `batch` is given.
 
     Looks at the store at most every `LOOK_EVERY_S` seconds. Raises `Interrupted` when the run is to stop or has been
-    taken over, `StaleWrite` when the batch belongs to somebody else by now, `TransientError` when its lease could not be
-    extended in time. Several threads may share one.
+    taken over, and when the batch's lease could not be extended in time; `StaleWrite` when the batch belongs to somebody
+    else by now. Never a `TransientError`: the client inside which it is asked would take it for its host's. Several threads
+    may share one.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class RunWatch:
         self._monotonic = monotonic
         self._looked = monotonic()
         self._leased = monotonic()
-        self._hold_at = self._leased + _HOLD_AFTER_S
+        self._hold_at, self._silent = self._leased + _HOLD_AFTER_S, False
         self._lock = threading.Lock()
 
     def __call__(self) -> None:
@@ -72,6 +73,11 @@ class RunWatch:
 
     def look(self) -> None:
         """Look now."""
+        self._look_at_run()
+        if self._batch is not None:
+            self._keep(self._batch)
+
+    def _look_at_run(self) -> None:
         try:
             run = self._app.store.run(self._run_id)
         except TransientError:
@@ -84,21 +90,25 @@ class RunWatch:
             raise Interrupted(Interrupted.Cause.SUPERSEDED)
         if states.needs_renewal(run, self._app.now()) and self._renewing.acquire(blocking=False):
             self._in_background(lambda: self._renew(run))
-        if self._batch is not None and self._monotonic() > self._hold_at:
-            self._hold(self._batch)
+
+    def _keep(self, batch: Batch) -> None:
+        """Extend the batch's lease when it is time to; end the work before a lease ends that cannot be extended."""
+        if self._monotonic() > self._hold_at:
+            self._hold(batch)
+        if self._silent and self._monotonic() - self._leased > _HOLD_WITHIN_S:
+            raise Interrupted(Interrupted.Cause.LEASE_ENDING)
 
     def _hold(self, batch: Batch) -> None:
-        """Extend the batch's lease. A silent store is asked again in some seconds, and ends the work before the lease ends."""
+        """Extend the batch's lease; a silent store is asked again in some seconds."""
         asked = self._monotonic()
         self._hold_at = asked + _HOLD_AGAIN_S
         try:
             self._app.store.hold(self._run_id, batch.batch_id, self._owner, batch_lease_from(self._app.now()))
         except TransientError as error:
-            if self._monotonic() - self._leased > _HOLD_WITHIN_S:
-                raise
+            self._silent = True
             _log.warning("batch lease not extended, it is tried again", run_id=self._run_id, batch_id=batch.batch_id, error=error)
             return
-        self._leased, self._hold_at = asked, asked + _HOLD_AFTER_S
+        self._leased, self._hold_at, self._silent = asked, asked + _HOLD_AFTER_S, False
 
     def _renew(self, run: Run) -> None:
         try:

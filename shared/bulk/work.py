@@ -94,7 +94,7 @@ def _work(app: ImportApp, run: Run, batch: Batch, owner: str, budget: Budget) ->
         _settle_failed(app, batch, owner, batch.result, ATTEMPTS_USED_UP)
         return
     progress = Progress(batch.cursor, batch.result, lambda: batch.carried)
-    watch = RunWatch(app, run.run_id, run.fence, batch, owner)
+    watch = RunWatch(app, run.run_id, run.fence, batch, owner, monotonic=budget.monotonic)
     try:
         work = delete_catalog if run.options.delete_all else KIND_WORK[run.kind]
         for step in work(app, run, batch, progress, replace(budget, check_stop=watch)):
@@ -116,8 +116,8 @@ def _interrupted(app: ImportApp, batch: Batch, owner: str, progress: Progress, i
     late = interrupted.cause is Interrupted.Cause.DEADLINE
     got_on = progress.cursor != batch.cursor or _knows_more(batch, progress)
     _put_back(app, batch, owner, progress, count_attempt=late and not got_on)
-    if late or interrupted.cause is Interrupted.Cause.CROWDED:
-        raise TransientError(f"batch {batch.batch_id} goes on in the next delivery") from None
+    if late or interrupted.cause in (Interrupted.Cause.CROWDED, Interrupted.Cause.LEASE_ENDING):
+        raise TransientError(f"batch {batch.batch_id} goes on in the next delivery ({interrupted.cause})") from None
 
 
 def _ended_by(app: ImportApp, run: Run, batch: Batch, owner: str, progress: Progress, error: Exception) -> None:

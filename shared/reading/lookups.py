@@ -267,7 +267,7 @@ class Lookups:
         return found
 
     def _if_possible(self, path: str, read: Callable[[], V], left_out: LeftOut) -> V | None:
-        """What `read` gives; None when it fails in any way but wrong credentials and a stop, unless that is to be waited for."""
+        """What `read` gives; None when it fails, unless that is to be waited for; not for wrong credentials or an end of the work."""
         if self._rules.waits:
             return self.if_allowed(path, read, left_out)
         try:
@@ -275,7 +275,7 @@ class Lookups:
         except (PermanentError, TransientError) as error:
             failure: Exception = error
         except Interrupted as interrupted:
-            if interrupted.cause in (Interrupted.Cause.STOP, Interrupted.Cause.SUPERSEDED):
+            if interrupted.cause not in (Interrupted.Cause.DEADLINE, Interrupted.Cause.CROWDED):
                 raise
             failure = interrupted
         _log.warning("a look-up failed: going on without it", endpoint=path, error=failure)

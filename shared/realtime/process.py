@@ -37,16 +37,18 @@ _log = logs.get(__name__)
 
 def handle(app: RealtimeApp, headers: Mapping[str, str], body: bytes, budget: Budget) -> Verdict:
     """What becomes of a delivery, within the budget; `headers` have lower-case names. Never raises for what it may hold."""
+    content = body
     try:
         enveloped = notification_body(headers, body, bare=app.settings.serve.skip_base64_decode)
         if enveloped.payload is None:
             return Verdict(Outcome.SKIPPED, enveloped.reason)
-        notification = notification_of(enveloped.payload)
+        content = enveloped.payload  # the same in each delivery, as the envelope need not be
+        notification = notification_of(content)
     except (MalformedPush, MalformedNotification) as error:
-        letter = DeadLetter(letter_id=poison_id_of(body), at=app.now(), source=SOURCE, reason=error.reason)
+        letter = DeadLetter(letter_id=poison_id_of(content), at=app.now(), source=SOURCE, reason=error.reason)
         return _dead_lettered(app, letter, budget)
     message_id = enveloped.message_id
-    del body, enveloped  # of a large delivery, nothing is held twice while it is worked
+    del body, content, enveloped  # of a large delivery, nothing is held twice while it is worked
     return handle_notification(app, notification, budget, message_id=message_id)
 
 

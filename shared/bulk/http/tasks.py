@@ -62,10 +62,12 @@ def _handled(app: ImportApp, request: ApiRequest, message_type: type[Message], h
         return _refused(app, verdict)
     try:
         pushed = pushed_message(request.headers, request.body)
+    except MalformedPush as error:
+        return _set_aside(app, message_type, error.reason, request.body)
+    try:
         message = msgspec.json.decode(pushed.data, type=message_type)
-    except (MalformedPush, *UNDECODABLE) as error:
-        reason = error.reason if isinstance(error, MalformedPush) else "not_such_a_message"
-        return _set_aside(app, message_type, reason, request.body)
+    except UNDECODABLE:
+        return _set_aside(app, message_type, "not_such_a_message", pushed.data)
     try:
         handle(message)
     except TransientError as error:
@@ -85,10 +87,14 @@ def _refused(app: ImportApp, verdict: access.Denied) -> ApiResponse:
     return ApiResponse(verdict.status, msgspec.json.encode({"error": verdict.error, "message": verdict.message}))
 
 
-def _set_aside(app: ImportApp, message_type: type[Message], reason: str, body: bytes) -> ApiResponse:
-    """Record a message that nobody could read, once; where that is not allowed, the log has all that is known of it."""
+def _set_aside(app: ImportApp, message_type: type[Message], reason: str, content: bytes) -> ApiResponse:
+    """Record a message that nobody could read; where that is not allowed, the log has all that is known of it.
+
+    It is recorded once, however often it comes, if its push could be opened: then `content` is the message itself. Else it
+    is the whole push, which another delivery of the queue may write in another way.
+    """
     letter = DeadLetter(
-        letter_id=poison_id_of(body), at=app.now(), source="import", reason=reason, message_type=message_type.__name__
+        letter_id=poison_id_of(content), at=app.now(), source="import", reason=reason, message_type=message_type.__name__
     )
     _log.error("message set aside", reason=reason, dead_letter_id=letter.letter_id)
     kept = keep(app.dead_letters, letter, budget_of(SET_ASIDE_S))

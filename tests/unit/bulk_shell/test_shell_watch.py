@@ -49,6 +49,10 @@ class SilentStore:
         return silent
 
 
+def _without(_call: object) -> None:
+    """Renews no run in the background: a thread that does might outlive the world of its test."""
+
+
 def _cause(call: Any) -> Interrupted.Cause:
     with pytest.raises(Interrupted) as interrupted:
         call()
@@ -175,7 +179,8 @@ def test_a_lease_that_cannot_be_extended_now_is_extended_some_seconds_later(worl
     """A lease that is good for two minutes more is no reason to end the work."""
     run, _ = world.planned(RunOptions(ids=world.ids(3)))
     batch, seconds, store = _taken(world, run), Seconds(), HoldsNothing(world.store)
-    watch = RunWatch(replace(world.app, store=store), run.run_id, run.fence, batch, "a", monotonic=seconds)
+    app = replace(world.app, store=store)
+    watch = RunWatch(app, run.run_id, run.fence, batch, "a", monotonic=seconds, in_background=_without)
     for _ in range(4):  # at 61, 62, 63 and 64 seconds
         seconds.now += 1 if store.asked else 61
         watch.look()
@@ -317,7 +322,7 @@ def test_a_worker_whose_batch_was_taken_over_learns_of_it(world: World) -> None:
     world.clock.forward(181)
     now = world.clock()
     world.store.take(run.run_id, run.fence, batch.batch_id, "b", now, now + timedelta(seconds=180))
-    watch = RunWatch(world.app, run.run_id, run.fence, batch, "a", monotonic=seconds)
+    watch = RunWatch(world.app, run.run_id, run.fence, batch, "a", monotonic=seconds, in_background=_without)
     seconds.now += 61
     with pytest.raises(StaleWrite):
         watch.look()
