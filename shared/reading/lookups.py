@@ -267,7 +267,7 @@ class Lookups:
         return found
 
     def _if_possible(self, path: str, read: Callable[[], V], left_out: LeftOut) -> V | None:
-        """What `read` gives; None when it fails, unless that is to be waited for; not for wrong credentials or an end of the work."""
+        """What `read` gives; None when it fails, unless that is to be waited for. Not for wrong credentials or a stop."""
         if self._rules.waits:
             return self.if_allowed(path, read, left_out)
         try:
