@@ -139,9 +139,9 @@ def text_if_any(value: msgspec.Raw) -> str:
 
 def shown_id(value: msgspec.Raw) -> str:
     """The JSON text `value` if it has the form of a queue's id, else ""."""
-    return plain_id(text_if_any(value))
+    return delivery_id(text_if_any(value))
 
 
-def plain_id(candidate: str) -> str:
+def delivery_id(candidate: str) -> str:
     """`candidate` if it has the form of a queue's id, else "": what has not might be anything."""
     return candidate if _ID.fullmatch(candidate) else ""

@@ -5,16 +5,27 @@ from __future__ import annotations
 import os
 
 import pytest
+import structlog
 from depth import depth
 from google_emulators import google
 from hypothesis import HealthCheck, settings
 from vendor_contracts import ABSENT, BESIDE, NO_TERRAFORM_CHECK
+
+import shared.logs  # noqa: F401 - sets up the logging that a process begins with
 
 __all__ = ["google"]
 
 # The same examples in every run, others with DEEP_TESTS=1; that the machine stood still is no fault of an example.
 settings.register_profile("suite", derandomize=depth(1, 0) == 1, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+_LOGGING = structlog.get_config()
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> None:
+    """Each test begins with the logging of a process that was told nothing, whatever was configured before it."""
+    structlog.configure(**_LOGGING)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

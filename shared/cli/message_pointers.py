@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import msgspec
@@ -9,9 +10,11 @@ import msgspec
 from shared.bulk.messages import PlanMessage, WorkMessage
 from shared.decoding import UNDECODABLE
 from shared.google.names import Stream
-from shared.push import MalformedPush, plain_id
+from shared.push import MalformedPush
 from shared.realtime.envelope import notification_body
 from shared.realtime.notification import MalformedNotification, notification_of
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,10 @@ def pointers_of(stream: Stream, body: bytes) -> Pointers:
                 return _of_notification(body)
             case Stream.PLAN:
                 plan = msgspec.json.decode(body, type=PlanMessage)
-                return Pointers(PlanMessage.__name__, "run", plain_id(plan.run_id) or None, range_index=plan.range_index)
+                return Pointers(PlanMessage.__name__, "run", _plain(plan.run_id) or None, range_index=plan.range_index)
             case Stream.WORK:
                 work = msgspec.json.decode(body, type=WorkMessage)
-                return Pointers(
-                    WorkMessage.__name__, "run", plain_id(work.run_id) or None, batch_id=plain_id(work.batch_id) or None
-                )
+                return Pointers(WorkMessage.__name__, "run", _plain(work.run_id) or None, batch_id=_plain(work.batch_id) or None)
     except (MalformedPush, MalformedNotification, *UNDECODABLE):
         return Pointers()
 
@@ -51,8 +52,13 @@ def _of_notification(body: bytes) -> Pointers:
         return Pointers()
     notification = notification_of(payload)
     return Pointers(
-        plain_id(notification.type) or None,
-        plain_id(notification.resource_type) or None,
+        _plain(notification.type) or None,
+        _plain(notification.resource_type) or None,
         notification.resource_id or None,
         notification.at or None,
     )
+
+
+def _plain(candidate: str) -> str:
+    """`candidate` if it could be a type or one of our ids, else ""."""
+    return candidate if _PLAIN.fullmatch(candidate) else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.push import Layer, MalformedPush, event_data, layer_of, plain_id, published_message, shown_id, text, text_if_any
+from shared.push import Layer, MalformedPush, delivery_id, event_data, layer_of, published_message, shown_id, text, text_if_any
 
 MOST_PAYLOAD_BYTES = 10_000_000
 """The largest message that Pub/Sub carries, and so the largest notification that commercetools sends."""
@@ -61,7 +61,7 @@ def notification_body(headers: Mapping[str, str], body: bytes, *, bare: bool) ->
         if layer.notification_type:
             if not is_open:
                 raise MalformedPush("no_message")
-            return Enveloped(_payload(content), message_id or plain_id(headers.get("ce-id", "")))
+            return Enveloped(_payload(content), message_id or delivery_id(headers.get("ce-id", "")))
         if layer.sns_type and (reason := _SNS_CONFIRMATIONS.get(text_if_any(layer.sns_type))):
             return Enveloped(None, reason=reason)
         content, found = _opened(layer)

@@ -200,6 +200,13 @@ class Imports:
         answer = HTTP.get(self._lock_url(kind), headers=self._token())
         return None if answer.status_code == 404 else dict(answer.json())
 
+    def assert_given_back(self, *kinds: str) -> None:
+        """The import locks of these kinds are gone, a moment after their runs' end at the latest; one that ran out would stay."""
+        deadline = time.monotonic() + 30
+        while held := [kind for kind in kinds if self.lock(kind) is not None]:
+            assert time.monotonic() < deadline, held
+            time.sleep(0.05)
+
     def put_lock(self, kind: str, value: Any) -> Document:
         """Put this there as import lock, as another product would."""
         draft = {"container": CONTAINER, "key": LOCKS[kind], "value": value}

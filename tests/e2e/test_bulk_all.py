@@ -35,7 +35,7 @@ def test_everything_is_imported_in_the_order_in_which_it_refers_to_each_other(im
         assert before["finishedAt"] <= after["startedAt"]
     for field in ("seen", "sent", "skipped", "failed"):
         assert status[field] == sum(run[field] for run in runs)
-    assert {kind: imports.lock(kind) for kind in KINDS} == dict.fromkeys(KINDS)
+    imports.assert_given_back(*KINDS)
 
 
 def test_a_dry_run_of_everything_sends_nothing(imports: Imports) -> None:
@@ -73,7 +73,7 @@ def test_a_chain_is_stopped_as_one_and_resumed_as_one(imports: Imports, kind: st
     later = KINDS[KINDS.index(kind) + 1 :]
     assert [_links(imports.product.status("all"))[one] for one in later] == ["pending"] * len(later)
     assert imports.post("/sync/all/stop").status_code == 400
-    assert {one: imports.lock(one) for one in KINDS} == dict.fromkeys(KINDS)
+    imports.assert_given_back(*KINDS)
     imports.klaviyo_fails()
     status = imports.resumed("all", run_id)
     assert (status["status"], _links(status)) == ("completed", dict.fromkeys(KINDS, "completed"))
@@ -132,7 +132,7 @@ def test_a_chain_does_not_begin_while_any_of_its_kinds_is_locked(imports: Import
     assert (answer.status_code, answer.json()["error"]) == (423, "locked")
     assert answer.json()["runId"] == run_id
     imports.stopped(kind)
-    assert {one: imports.lock(one) for one in KINDS} == dict.fromkeys(KINDS)
+    imports.assert_given_back(*KINDS)
 
 
 def test_while_a_chain_runs_the_kind_that_it_is_at_cannot_be_started(imports: Imports) -> None:

@@ -55,7 +55,7 @@ def test_a_lock_of_another_instance_holds_until_its_lease_is_over(imports: Impor
     assert (answer.status_code, answer.json()["runId"]) == (423, "somebody")
     imports.put_lock(kind, _claim(-1))
     imports.completed(kind, dryRun=True)
-    assert imports.lock(kind) is None
+    imports.assert_given_back(kind)
 
 
 @by_kind

@@ -88,7 +88,7 @@ def test_a_confirmed_deletion_deletes_all_foreign_ones_too(imports: Imports, kin
         assert after == {**before, "category": set()}
         assert status["sent"] >= len(before["category"])
     imports.assert_within_limits()
-    assert imports.lock(kind) is None
+    imports.assert_given_back(kind)
 
 
 @DELETED

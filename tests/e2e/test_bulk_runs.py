@@ -43,7 +43,7 @@ def test_the_first_import_brings_everything_and_the_second_changes_nothing(impor
     assert (first["seen"], first["total"], first["progress"]) == (SIZES[kind], SIZES[kind], 1.0)
     assert first["sent"] == len(imports.wanted(kind))
     assert imports.in_klaviyo(kind) == {resource["id"] for resource in imports.wanted(kind)}
-    assert imports.lock(kind) is None
+    imports.assert_given_back(kind)
     effects = imports.effects()[-1]["n"]
     second = imports.completed(kind)
     for field in ("seen", "sent", "skipped", "skippedReasons", "adjustments"):
@@ -199,7 +199,7 @@ def test_nothing_is_sent_after_a_confirmed_stop_and_resume_sends_the_rest(import
     assert status["seen"] < SIZES[kind], "it was over before"
     imports.assert_silent_after(stopped_at)
     assert imports.post(f"/sync/{kind}/stop").status_code == 400
-    assert imports.lock(kind) is None
+    imports.assert_given_back(kind)
     imports.commercetools_fails()
     imports.klaviyo_fails()
     status = imports.resumed(kind, run_id)
