@@ -34,8 +34,8 @@ WHOLE, MALFORMED, UNREADABLE, CONFLICTING = (f"00000000-0000-4000-8000-000000000
 CUSTOMERS = [WHOLE, MALFORMED, UNREADABLE, CONFLICTING]
 OTHERS_PHONE = "+4915170707174"
 ENDS_S = 60.0
-MALFORMED_BODIES = 9
-"""How many different bodies of `_bad_messages` a function cannot read; each is one dead letter, however often it comes."""
+MALFORMED_MESSAGES = 8
+"""How many different messages of `_bad_messages` a function cannot read; each is one dead letter, however it is wrapped."""
 
 
 @dataclass(slots=True)
@@ -325,7 +325,7 @@ def test_nothing_that_the_product_lets_out_has_personal_data_or_a_secret(stage: 
     assert leaks == set()
 
     assert tokens
-    assert len(letters) == MALFORMED_BODIES
+    assert len(letters) == MALFORMED_MESSAGES
     output = (stage.folder / "output.log").read_text()
     assert "run halted" in output
     assert "message set aside" in output
